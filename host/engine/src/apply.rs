@@ -1,0 +1,500 @@
+//! The one place that changes a run. `Run::apply` touches and does not think:
+//! an event that does not fit the state means that the history is corrupt.
+
+use crate::event::{Event, IterationResult, Origin, Stop};
+use crate::failure::{Failure, FailureKind};
+use crate::id::{RunId, StepIndex, Timestamp};
+use crate::payload::Payload;
+use crate::retry::Tally;
+use crate::run::{Deadline, Iterations, Run, RunStatus, StepRun, StepState, Surroundings};
+use crate::settle::ITERATIONS_MAX;
+use crate::usage::Usage;
+use crate::workflow::{StepKind, Workflow};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A history that cannot have happened.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Corrupt {
+    /// There is no event.
+    #[error("the history is empty")]
+    Empty,
+    /// The first event is another.
+    #[error("the history does not begin with the creation of the run")]
+    NotCreated,
+    /// The run is an iteration of a loop that the workflow does not have.
+    #[error("the workflow has no loop at {path:?}; it is not the one that this run started with")]
+    NoLoop {
+        /// The steps that should lead to the loop.
+        path: Vec<StepIndex>,
+    },
+    /// The event cannot follow the state.
+    #[error("step {step:?} in state {state} cannot follow with {event}")]
+    Misfit {
+        /// The step that the event names, if it names one.
+        step: Option<StepIndex>,
+        /// How the step or run stands.
+        state: &'static str,
+        /// The event.
+        event: String,
+    },
+}
+
+impl Run {
+    /// The run after its first event.
+    pub(crate) fn create(
+        id: RunId,
+        workflow: Arc<Workflow>,
+        surroundings: Surroundings,
+        (at, event): (Timestamp, &Event),
+    ) -> Result<Self, Corrupt> {
+        let Event::RunCreated { version, origin, .. } = event else {
+            return Err(Corrupt::NotCreated);
+        };
+        let surroundings = match origin {
+            Origin::Start { params, .. } => Surroundings::of_root(params.clone()),
+            Origin::Iteration { path, .. } if workflow.body_at(path).is_none() => {
+                return Err(Corrupt::NoLoop { path: path.clone() });
+            }
+            Origin::Iteration { .. } => surroundings,
+        };
+        let mut run = Self {
+            id,
+            workflow,
+            version: *version,
+            origin: origin.clone(),
+            surroundings,
+            status: RunStatus::Queued,
+            stop: None,
+            failure: None,
+            steps: Vec::new(),
+            active: 0,
+            agenda: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            created_at: at,
+            started_at: None,
+            updated_at: at,
+        };
+        let fresh = |needs: usize| StepRun {
+            state: StepState::Pending { waiting_for: needs as u32 },
+            since: at,
+            started_at: None,
+            attempt: 0,
+            input: None,
+            iterations: None,
+            last_failure: None,
+            usage: Usage::default(),
+            tally: Tally::default(),
+        };
+        run.steps = run.body().steps.iter().map(|step| fresh(step.needs.len())).collect();
+        Ok(run)
+    }
+
+    /// Takes in what happened.
+    ///
+    /// # Errors
+    /// The event cannot follow the run's state.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) -> Result<(), Corrupt> {
+        self.check_fit(event)?;
+        self.updated_at = at;
+        match event {
+            Event::RunCreated { .. } => {}
+            Event::RunStarted => self.start(at),
+            Event::StepStarted { step, input } => self.give_input(at, *step, input),
+            Event::AttemptStarted { step, attempt } => self.start_attempt(at, *step, *attempt),
+            Event::AttemptFailed { step, failure, retry_at, usage, .. } => {
+                self.add_usage(*step, *usage);
+                self.fail_attempt(at, *step, failure, *retry_at);
+            }
+            Event::StepSucceeded { step, output, usage, .. } => {
+                self.add_usage(*step, *usage);
+                self.finish(at, *step, StepState::Succeeded { output: output.clone() });
+            }
+            Event::StepFailed { step, failure } => {
+                self.finish(at, *step, StepState::Failed { failure: failure.clone() });
+            }
+            Event::StepUnsatisfied { step, unsatisfied } => {
+                self.finish(at, *step, StepState::Unsatisfied { unsatisfied: *unsatisfied });
+            }
+            Event::ForeachStarted { step, items, count } => {
+                self.start_foreach(at, *step, items, *count);
+            }
+            Event::IterationsStarted { step, first, count } => {
+                self.start_iterations(*step, *first, *count);
+            }
+            Event::IterationEnded { step, index, result } => {
+                self.end_iteration(*step, *index, result);
+            }
+            Event::ForeachSucceeded { step } => {
+                let output = self.loop_mut(*step).map_or_else(Payload::null, Iterations::take_output);
+                self.finish(at, *step, StepState::Succeeded { output });
+            }
+            Event::ForeachStopRequested { step, failure } => self.stop_foreach(*step, failure),
+            Event::ForeachStopped { step } => self.finish(at, *step, StepState::Cancelled),
+            Event::StopRequested { stop } => self.request_stop(at, stop),
+            Event::RunSucceeded { output } => {
+                let output = output.clone().unwrap_or_else(|| self.default_output());
+                self.end(RunStatus::Succeeded { output });
+            }
+            Event::RunFailed { failure } => {
+                self.end(RunStatus::Failed { failure: failure.clone() });
+            }
+            Event::RunStopped => self.end(match self.stop {
+                Some(Stop::TimedOut) => RunStatus::TimedOut,
+                Some(Stop::Cancelled { .. }) | None => RunStatus::Cancelled,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Every pair of state and event that can happen; anything else is corrupt.
+    fn check_fit(&self, event: &Event) -> Result<(), Corrupt> {
+        let status = &self.status;
+        let fits = match event {
+            Event::RunCreated { .. } => false,
+            Event::RunStarted => *status == RunStatus::Queued,
+            Event::StepStarted { step, .. } | Event::StepUnsatisfied { step, .. } => {
+                self.is_ready(*step)
+            }
+            Event::ForeachStarted { step, count, .. } => {
+                self.is_ready(*step) && *count as usize <= ITERATIONS_MAX
+            }
+            Event::AttemptStarted { step, attempt } => match self.steps.get(*step as usize) {
+                Some(run) => match run.state {
+                    StepState::Running => run.attempt == 0 && *attempt == 1,
+                    StepState::BackingOff { .. } => run.attempt + 1 == *attempt,
+                    _ => false,
+                },
+                None => false,
+            },
+            Event::AttemptFailed { step, attempt, .. }
+            | Event::StepSucceeded { step, attempt, .. } => self.is_running(*step, *attempt),
+            Event::StepFailed { step, .. } => matches!(
+                self.state_of(*step),
+                Some(StepState::Pending { waiting_for: 0 } | StepState::Looping)
+            ),
+            Event::IterationsStarted { step, first, count } => self
+                .looping(*step)
+                .is_some_and(|all| all.next == *first && *count <= all.count - all.next),
+            Event::IterationEnded { step, index, .. } => {
+                self.looping(*step).is_some_and(|all| all.in_flight.contains(index))
+            }
+            Event::ForeachSucceeded { step } => {
+                self.looping(*step).is_some_and(|all| all.succeeded == all.count)
+            }
+            Event::ForeachStopRequested { step, .. } => {
+                self.looping(*step).is_some_and(|all| !all.stopping)
+            }
+            Event::ForeachStopped { step } => {
+                self.looping(*step).is_some_and(|all| all.in_flight.is_empty())
+            }
+            Event::StopRequested { .. } => status.is_open() && self.stop.is_none(),
+            Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
+                *status == RunStatus::Running && self.active == 0
+            }
+        };
+        if fits {
+            return Ok(());
+        }
+        let step = event.step();
+        let state = step.and_then(|step| self.state_of(step)).map(StepState::as_str);
+        Err(Corrupt::Misfit {
+            step,
+            state: state.unwrap_or_else(|| status.as_str()),
+            event: format!("{event:?}").chars().take(200).collect(),
+        })
+    }
+
+    /// Whether the step has not started, and waits for nothing.
+    fn is_ready(&self, step: StepIndex) -> bool {
+        matches!(self.state_of(step), Some(StepState::Pending { waiting_for: 0 }))
+    }
+
+    /// Whether this attempt is the one under way.
+    pub fn is_running(&self, step: StepIndex, attempt: u32) -> bool {
+        self.steps.get(step as usize).is_some_and(|run| {
+            run.attempt == attempt && run.state == StepState::Running
+        })
+    }
+
+    pub(crate) fn state_of(&self, step: StepIndex) -> Option<&StepState> {
+        self.steps.get(step as usize).map(|run| &run.state)
+    }
+
+    /// The iterations of a `foreach` that is not over.
+    pub(crate) fn looping(&self, step: StepIndex) -> Option<&Iterations> {
+        let run = self.steps.get(step as usize)?;
+        run.iterations.as_deref().filter(|_| run.state == StepState::Looping)
+    }
+
+    fn loop_mut(&mut self, step: StepIndex) -> Option<&mut Iterations> {
+        self.steps.get_mut(step as usize)?.iterations.as_deref_mut()
+    }
+
+    fn start(&mut self, at: Timestamp) {
+        self.status = RunStatus::Running;
+        self.started_at = Some(at);
+        let ready = |step: &StepRun| step.state == (StepState::Pending { waiting_for: 0 });
+        self.agenda = (0..self.steps.len() as StepIndex)
+            .filter(|place| ready(&self.steps[*place as usize]))
+            .collect();
+        if let (Some(timeout), Origin::Start { .. }) = (self.workflow.timeout_ms, &self.origin) {
+            self.deadlines.insert((at.plus_ms(timeout), Deadline::Run));
+        }
+    }
+
+    fn give_input(&mut self, at: Timestamp, place: StepIndex, input: &Payload) {
+        self.agenda.remove(&place);
+        self.active += 1;
+        let step = &mut self.steps[place as usize];
+        step.input = Some(input.clone());
+        step.started_at = Some(at);
+        step.since = at;
+        step.state = StepState::Running;
+    }
+
+    fn start_attempt(&mut self, at: Timestamp, place: StepIndex, attempt: u32) {
+        if let StepState::BackingOff { until } = self.steps[place as usize].state {
+            self.deadlines.remove(&(until, Deadline::Backoff(place)));
+        }
+        let step = &mut self.steps[place as usize];
+        step.state = StepState::Running;
+        step.since = at;
+        step.attempt = attempt;
+        self.set_timeout(at, place);
+    }
+
+    fn add_usage(&mut self, place: StepIndex, usage: Usage) {
+        let step = &mut self.steps[place as usize];
+        step.usage = step.usage.plus(usage);
+    }
+
+    fn fail_attempt(
+        &mut self,
+        at: Timestamp,
+        place: StepIndex,
+        failure: &Failure,
+        retry_at: Option<Timestamp>,
+    ) {
+        self.clear_timeout(place);
+        let step = &mut self.steps[place as usize];
+        step.tally.add(failure.kind);
+        step.last_failure = Some(failure.clone());
+        match retry_at {
+            Some(until) => {
+                step.state = StepState::BackingOff { until };
+                step.since = at;
+                self.deadlines.insert((until, Deadline::Backoff(place)));
+            }
+            None => self.finish(at, place, StepState::Failed { failure: failure.clone() }),
+        }
+    }
+
+    /// Puts a step into a state that it keeps.
+    fn finish(&mut self, at: Timestamp, place: StepIndex, state: StepState) {
+        self.agenda.remove(&place);
+        self.clear_timeout(place);
+        let step = &mut self.steps[place as usize];
+        if matches!(step.state, StepState::Running | StepState::BackingOff { .. } | StepState::Looping) {
+            self.active -= 1;
+        }
+        step.state = state;
+        step.since = at;
+        match &self.steps[place as usize].state {
+            StepState::Failed { failure } if self.failure.is_none() => {
+                self.failure = Some(self.name_step(place, failure));
+            }
+            state if state.is_complete() => self.release_dependents(place),
+            _ => {}
+        }
+    }
+
+    fn name_step(&self, place: StepIndex, failure: &Failure) -> Failure {
+        let id = &self.body().steps[place as usize].id;
+        Failure { message: format!("step `{id}`: {}", failure.message), ..failure.clone() }
+    }
+
+    fn release_dependents(&mut self, place: StepIndex) {
+        let workflow = Arc::clone(&self.workflow);
+        let body = workflow.body_at(self.path()).expect("creation checked the path");
+        for dependent in &body.steps[place as usize].needed_by {
+            if let StepState::Pending { waiting_for } = &mut self.steps[*dependent as usize].state {
+                *waiting_for -= 1;
+                if *waiting_for == 0 && self.stop.is_none() {
+                    self.agenda.insert(*dependent);
+                }
+            }
+        }
+    }
+
+    fn start_foreach(&mut self, at: Timestamp, place: StepIndex, items: &Payload, count: u32) {
+        self.active += 1;
+        self.agenda.insert(place);
+        let step = &mut self.steps[place as usize];
+        step.started_at = Some(at);
+        step.since = at;
+        step.state = StepState::Looping;
+        step.iterations = Some(Box::new(Iterations {
+            items: items.clone(),
+            count,
+            next: 0,
+            in_flight: BTreeSet::new(),
+            outputs: vec![None; count as usize],
+            succeeded: 0,
+            failed: BTreeSet::new(),
+            failure: None,
+            stopping: false,
+        }));
+        self.set_timeout(at, place);
+    }
+
+    fn start_iterations(&mut self, place: StepIndex, first: u32, count: u32) {
+        if let Some(iterations) = self.loop_mut(place) {
+            iterations.next = first + count;
+            iterations.in_flight.extend(first..first + count);
+        }
+        self.put_loop_on_agenda(place);
+    }
+
+    fn end_iteration(&mut self, place: StepIndex, index: u32, result: &IterationResult) {
+        if let Some(iterations) = self.loop_mut(place) {
+            iterations.end(index, result);
+        }
+        self.put_loop_on_agenda(place);
+    }
+
+    fn stop_foreach(&mut self, place: StepIndex, failure: &Failure) {
+        self.clear_timeout(place);
+        if let Some(iterations) = self.loop_mut(place) {
+            iterations.stopping = true;
+            iterations.failure.get_or_insert_with(|| failure.clone());
+        }
+        self.put_loop_on_agenda(place);
+    }
+
+    fn put_loop_on_agenda(&mut self, place: StepIndex) {
+        let StepKind::Foreach(foreach) = &self.body().steps[place as usize].kind else {
+            return;
+        };
+        let concurrency = foreach.concurrency;
+        let stopping = self.stop.is_some();
+        let wants = self.looping(place).is_some_and(|iterations| {
+            iterations.startable(concurrency, stopping) > 0 || iterations.is_over(stopping)
+        });
+        if wants {
+            self.agenda.insert(place);
+        } else {
+            self.agenda.remove(&place);
+        }
+    }
+
+    fn request_stop(&mut self, at: Timestamp, stop: &Stop) {
+        self.stop = Some(stop.clone());
+        self.deadlines.clear();
+        self.agenda.clear();
+        for place in 0..self.steps.len() as StepIndex {
+            match self.state_of(place) {
+                Some(StepState::Looping) => self.put_loop_on_agenda(place),
+                Some(
+                    StepState::Pending { .. } | StepState::Running | StepState::BackingOff { .. },
+                ) => self.finish(at, place, StepState::Cancelled),
+                _ => {}
+            }
+        }
+    }
+
+    fn end(&mut self, status: RunStatus) {
+        self.status = status;
+        self.agenda.clear();
+        self.deadlines.clear();
+    }
+
+    fn set_timeout(&mut self, at: Timestamp, place: StepIndex) {
+        if let Some(timeout) = self.body().steps[place as usize].timeout_ms {
+            self.deadlines.insert((at.plus_ms(timeout), Deadline::Step(place)));
+        }
+    }
+
+    /// Attempts and loops start at `since`, so their deadline can be found.
+    fn clear_timeout(&mut self, place: StepIndex) {
+        if let Some(timeout) = self.body().steps[place as usize].timeout_ms {
+            let since = self.steps[place as usize].since;
+            self.deadlines.remove(&(since.plus_ms(timeout), Deadline::Step(place)));
+        }
+    }
+
+    pub(crate) fn path(&self) -> &[StepIndex] {
+        match &self.origin {
+            Origin::Start { .. } => &[],
+            Origin::Iteration { path, .. } => path,
+        }
+    }
+}
+
+impl Iterations {
+    /// How many more may start now.
+    pub(crate) fn startable(&self, concurrency: u32, stopping: bool) -> u32 {
+        if stopping || self.failure.is_some() {
+            return 0;
+        }
+        let room = concurrency.saturating_sub(self.in_flight.len() as u32);
+        room.min(self.count - self.next)
+    }
+
+    /// Whether nothing runs and nothing will.
+    pub(crate) fn is_over(&self, stopping: bool) -> bool {
+        self.in_flight.is_empty()
+            && (self.next == self.count || stopping || self.failure.is_some())
+    }
+
+    fn end(&mut self, index: u32, result: &IterationResult) {
+        self.in_flight.remove(&index);
+        match result {
+            IterationResult::Succeeded(output) => {
+                self.succeeded += 1;
+                self.outputs[index as usize] = Some(output.clone());
+            }
+            IterationResult::Failed(failure) => {
+                self.failed.insert(index);
+                let message = format!("iteration {index}: {}", failure.message);
+                self.failure.get_or_insert(Failure { message, ..failure.clone() });
+            }
+            IterationResult::Cancelled => {
+                self.failed.insert(index);
+                let message = format!("iteration {index} was cancelled");
+                self.failure.get_or_insert(Failure::new(FailureKind::Fatal, "cancelled", message));
+            }
+        }
+    }
+
+    /// The list of all outputs, in the order of the iterations.
+    fn take_output(&mut self) -> Payload {
+        Payload::from_elements(std::mem::take(&mut self.outputs).iter().flatten())
+    }
+}
+
+impl Event {
+    /// The step that the event is about.
+    pub fn step(&self) -> Option<StepIndex> {
+        match self {
+            Self::StepStarted { step, .. }
+            | Self::AttemptStarted { step, .. }
+            | Self::AttemptFailed { step, .. }
+            | Self::StepSucceeded { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepUnsatisfied { step, .. }
+            | Self::ForeachStarted { step, .. }
+            | Self::IterationsStarted { step, .. }
+            | Self::IterationEnded { step, .. }
+            | Self::ForeachSucceeded { step }
+            | Self::ForeachStopRequested { step, .. }
+            | Self::ForeachStopped { step } => Some(*step),
+            Self::RunCreated { .. }
+            | Self::RunStarted
+            | Self::StopRequested { .. }
+            | Self::RunSucceeded { .. }
+            | Self::RunFailed { .. }
+            | Self::RunStopped => None,
+        }
+    }
+}

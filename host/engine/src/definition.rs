@@ -1,0 +1,70 @@
+//! Workflow definitions: from an author's YAML or JSON to a [`Workflow`], with
+//! everything that is wrong found at once, each with its place and the remedy.
+//!
+//! A definition is read in three passes. `source` makes a tree of the text;
+//! `workflow`, `param`, `body`, `step` and what they call make a draft of the
+//! tree, one file for each part of the language; `link` checks that the parts
+//! fit together. A new key belongs to one file of the second pass; a new kind of
+//! step to `step`, to a file of its own, and to `build`.
+
+mod body;
+mod build;
+mod draft;
+mod field;
+mod foreach;
+mod graph;
+mod limits;
+mod link;
+mod name;
+mod node;
+mod param;
+mod problem;
+mod quantity;
+mod reader;
+mod retry;
+mod source;
+mod step;
+mod workflow;
+
+pub use self::foreach::CONCURRENCY_DEFAULT;
+pub use self::problem::{PROBLEMS_MAX, Problem};
+pub use self::source::SOURCE_BYTES_MAX;
+
+use self::node::Mark;
+use self::reader::Reader;
+use crate::workflow::{Limits, Pin, Workflow};
+
+/// What a definition needs to know about the place where it will run.
+pub trait Catalog {
+    /// The component that `name` and the version `requirement` stand for now.
+    ///
+    /// # Errors
+    /// There is none; says what there is. What follows the last `; ` is taken
+    /// for the remedy.
+    fn component(&self, name: &str, requirement: Option<&str>) -> Result<Pin, String>;
+
+    /// The operator's limits: no step may ask for more. An absent one is none.
+    fn ceiling(&self) -> Limits;
+}
+
+/// The workflow that `source` defines, in YAML or JSON.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn check(source: &str, catalog: &dyn Catalog) -> Result<Workflow, Vec<Problem>> {
+    let mut reader = Reader::new(catalog);
+    let Some(root) = source::read(source, &mut reader.problems) else {
+        return Err(reader.problems.finish());
+    };
+    let draft = workflow::read(&root, &mut reader);
+    let mut problems = reader.problems;
+    let mut outer_steps = link::check(&draft, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems.finish());
+    }
+    build::workflow(draft, &mut outer_steps).ok_or_else(|| {
+        let message = "the definition is incomplete in a way that was not noticed";
+        problems.add(Mark::START, "", message, "report this as a bug");
+        problems.finish()
+    })
+}

@@ -1,0 +1,141 @@
+//! CEL expressions, as in `when: steps.load.output.rows > 0`.
+//!
+//! The `cel` crate parses them and brings the functions on single values; the
+//! walk over the tree is our own, because the crate's goes through maps in a
+//! random order, copies a document to look into it, and cannot be stopped. What
+//! holds instead:
+//!
+//! - the same expression and scope give the same value in every replay: there
+//!   is no clock and no randomness, and maps are gone through in order;
+//! - an evaluation ends: it does at most [`OPERATIONS_MAX`] operations, whatever
+//!   is nested in it, and gives at most [`RESULT_BYTES_MAX`] of JSON;
+//! - a document is parsed once and then looked into, not copied;
+//! - no source and no value makes it panic: sources are limited to
+//!   [`SOURCE_BYTES_MAX`], and nesting, calls and words are too.
+
+#[cfg(test)]
+mod agreement;
+mod compile;
+mod evaluation;
+mod function;
+mod json;
+mod library;
+mod node;
+mod operation;
+#[cfg(test)]
+mod tests;
+mod token;
+mod value;
+
+pub use self::compile::SOURCE_BYTES_MAX;
+pub use self::evaluation::OPERATIONS_MAX;
+pub use self::json::RESULT_BYTES_MAX;
+pub(crate) use self::token::closing_brace;
+pub(crate) use self::value::Value;
+
+use self::node::Node;
+use crate::payload::Payload;
+use crate::scope::Scope;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One expression, checked when it was made.
+pub struct Expression {
+    source: String,
+    node: Node,
+    references: References,
+}
+
+/// What an expression reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    /// The ids of steps, in `steps.x` and `steps['x']`.
+    pub steps: BTreeSet<String>,
+    /// The names in `params.x`.
+    pub params: BTreeSet<String>,
+    /// The names in `loop.x`.
+    pub loop_variables: BTreeSet<String>,
+    /// Whether `loop` is read as a whole.
+    pub reads_loop: bool,
+}
+
+impl References {
+    /// Adds what `other` reads.
+    pub fn extend(&mut self, other: &Self) {
+        let Self { steps, params, loop_variables, reads_loop } = other;
+        self.steps.extend(steps.iter().cloned());
+        self.params.extend(params.iter().cloned());
+        self.loop_variables.extend(loop_variables.iter().cloned());
+        self.reads_loop |= reads_loop;
+    }
+}
+
+impl Expression {
+    /// The expression that `source` means.
+    ///
+    /// # Errors
+    /// Says what is wrong with the source and what to write instead.
+    pub fn compile(source: &str) -> Result<Self, String> {
+        let source = source.trim();
+        let (node, references) = compile::compile(source)?;
+        Ok(Self { source: source.to_owned(), node, references })
+    }
+
+    /// The text that it was made from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What it reads.
+    pub fn references(&self) -> &References {
+        &self.references
+    }
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// It has none in this scope, or none that JSON has.
+    pub fn evaluate(&self, scope: &dyn Scope) -> Result<serde_json::Value, String> {
+        self.value(scope)?.to_json()
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// It has no value in this scope, or one that is not `true` or `false`.
+    pub fn holds(&self, scope: &dyn Scope) -> Result<bool, String> {
+        match self.value(scope)? {
+            Value::Bool(holds) => Ok(holds),
+            other => {
+                let text = other.to_text().unwrap_or_default();
+                let shown: String = text.chars().take(60).collect();
+                Err(format!("gave {shown} ({}), expected true or false", other.type_name()))
+            }
+        }
+    }
+
+    /// Its value, borrowed from the scope where that is possible.
+    pub(crate) fn value<'a>(&'a self, scope: &'a dyn Scope) -> Result<Value<'a>, String> {
+        evaluation::evaluate(&self.node, scope)
+    }
+
+    /// The document that the expression hands on as it is, if it does no more
+    /// than that: `steps.x.output`, `params` or `loop`.
+    pub(crate) fn document(&self, scope: &dyn Scope) -> Option<Result<Payload, String>> {
+        match &self.node {
+            Node::Params => Some(Ok(scope.params().clone())),
+            Node::Loop => Some(Ok(scope.loop_variables().clone())),
+            Node::Output(id) => Some(
+                evaluation::output(scope, id)
+                    .map(|output| output.cloned().unwrap_or_else(Payload::null)),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({:?})", self.source)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the names in an expression stand for. A run answers for its own
+//! steps; a test answers with whatever it likes. Nothing here evaluates.
+
+use crate::id::RunId;
+use crate::payload::Payload;
+
+/// The values that an expression may read. While one is evaluated, the same
+/// question has to get the same answer.
+pub trait Scope {
+    /// `params.x`: a JSON object.
+    fn params(&self) -> &Payload;
+
+    /// `loop.x`: a JSON object, `{}` outside of loops.
+    fn loop_variables(&self) -> &Payload;
+
+    /// `steps.<id>.output` and `steps.<id>.status`; `None` if there is no such
+    /// step here.
+    fn step(&self, id: &str) -> Option<StepResult<'_>>;
+
+    /// `run.id`.
+    fn run_id(&self) -> RunId;
+}
+
+/// What a step has come to.
+#[derive(Clone, Copy, Debug)]
+pub struct StepResult<'a> {
+    /// Its status, for example `succeeded`.
+    pub status: &'a str,
+    /// What it gave; `None` reads as null.
+    pub output: Option<&'a Payload>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Scope, StepResult};
+    use crate::id::{RunId, Timestamp};
+    use crate::payload::Payload;
+    use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    /// A scope that a test makes up.
+    pub(crate) struct Given {
+        params: Payload,
+        loop_variables: Payload,
+        steps: BTreeMap<String, Option<Payload>>,
+    }
+
+    impl Given {
+        pub(crate) fn new(params: Value) -> Self {
+            let loop_variables = Payload::from(serde_json::json!({}));
+            Self { params: Payload::from(params), loop_variables, steps: BTreeMap::new() }
+        }
+
+        pub(crate) fn with_loop(mut self, variables: Value) -> Self {
+            self.loop_variables = Payload::from(variables);
+            self
+        }
+
+        pub(crate) fn with_step(mut self, id: &str, output: Option<Value>) -> Self {
+            self.steps.insert(id.to_owned(), output.map(Payload::from));
+            self
+        }
+
+        pub(crate) fn output(&self, id: &str) -> &str {
+            self.steps[id].as_ref().expect("the test gave an output").text()
+        }
+    }
+
+    impl Scope for Given {
+        fn params(&self) -> &Payload {
+            &self.params
+        }
+
+        fn loop_variables(&self) -> &Payload {
+            &self.loop_variables
+        }
+
+        fn step(&self, id: &str) -> Option<StepResult<'_>> {
+            let output = self.steps.get(id)?.as_ref();
+            let status = if output.is_some() { "succeeded" } else { "skipped" };
+            Some(StepResult { status, output })
+        }
+
+        fn run_id(&self) -> RunId {
+            RunId::new(Timestamp(0), 0)
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A random run with a random history: a workflow, then commands of which most
+//! fit the state of the run and some don't. All turns are kept, so that a law
+//! can look at the run before and after each.
+
+use crate::catalog;
+use crate::plan::{Bounds, Choices, Plan};
+use segno_engine::command::{Command, Outcome};
+use segno_engine::decide::Refusal;
+use segno_engine::effect::Effect;
+use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::failure::{Failure, FailureKind};
+use segno_engine::id::{RunId, StepIndex, Timestamp};
+use segno_engine::payload::Payload;
+use segno_engine::run::{Run, Surroundings};
+use segno_engine::usage::Usage;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The most turns of one history.
+const TURNS_MAX: u32 = 40;
+
+/// What happened to one run.
+pub struct History {
+    /// What is around it.
+    pub surroundings: Surroundings,
+    /// The run when it had just begun.
+    pub begun: Run,
+    /// The run in the end.
+    pub run: Run,
+    /// What was recorded.
+    pub records: Vec<Record>,
+    /// All turns, rejected ones too.
+    pub turns: Vec<Turn>,
+    now: Timestamp,
+}
+
+/// A command, and what came of it.
+pub struct Turn {
+    /// The run before.
+    pub before: Run,
+    /// The command.
+    pub command: Command,
+    /// The time on the clock, which may have gone back.
+    pub now: Timestamp,
+    /// What `Run::handle` said.
+    pub result: Result<(Timestamp, Vec<Event>), Refusal>,
+    /// The run after.
+    pub after: Run,
+}
+
+impl History {
+    /// The history that these numbers stand for. The shorter and the smaller
+    /// they are, the simpler it is.
+    pub fn random(numbers: Vec<u32>) -> Self {
+        let mut choices = Choices::new(numbers.into_iter());
+        let bounds = Bounds { steps_max: 6, depth_max: 2, has_timeouts: true };
+        let plan = Plan::random(&mut choices, bounds);
+        let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
+        let id = RunId::new(Timestamp(1_000_000), 7);
+        let params = Payload::from(json!({ "k": 1 }));
+        let origin = Origin::Start { number: 1, params };
+        let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
+        let surroundings = Surroundings::unknown();
+        let now = Timestamp(1_000_000);
+        let begun = Run::begin(id, workflow, surroundings.clone(), created, now);
+        let mut history = Self::of(begun.expect("it was created"), surroundings, now);
+        history.go_on(&mut choices);
+        match history.child(&mut choices) {
+            Some(mut child) => {
+                child.go_on(&mut choices);
+                child
+            }
+            None => history,
+        }
+    }
+
+    fn of((run, events): (Run, Vec<Event>), surroundings: Surroundings, now: Timestamp) -> Self {
+        let records = vec![Record { at: now, events }];
+        Self { surroundings, begun: run.clone(), run, records, turns: Vec::new(), now }
+    }
+
+    /// Now and then, the history of an iteration that is under way.
+    fn child(&self, choices: &mut Choices) -> Option<Self> {
+        let start = |effect| match effect {
+            Effect::StartIteration { step, index } => Some((step, index)),
+            _ => None,
+        };
+        let under_way: Vec<_> = self.run.outstanding().into_iter().filter_map(start).collect();
+        let (step, index) = *choices.pick(&under_way)?;
+        let (id, origin) = self.run.iteration(step, index)?;
+        let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
+        let surroundings = self.run.surroundings_of(step);
+        let workflow = Arc::clone(self.run.workflow());
+        let begun = Run::begin(id, workflow, surroundings.clone(), created, self.now);
+        Some(Self::of(begun.expect("it was created"), surroundings, self.now))
+    }
+
+    fn go_on(&mut self, choices: &mut Choices) {
+        for _ in 0..choices.below(TURNS_MAX) {
+            let command = self.command(choices);
+            let before = self.run.clone();
+            let result = self.run.handle(&command, self.now);
+            if let Ok((at, events)) = &result
+                && !events.is_empty()
+            {
+                self.records.push(Record { at: *at, events: events.clone() });
+            }
+            let after = self.run.clone();
+            self.turns.push(Turn { before, command, now: self.now, result, after });
+        }
+    }
+
+    fn command(&mut self, choices: &mut Choices) -> Command {
+        let outstanding = self.run.outstanding();
+        self.now = self.now.plus_ms(u64::from(choices.below(500)));
+        match (choices.below(16), choices.pick(&outstanding)) {
+            (0..=8, Some(effect)) => answer(effect, choices),
+            (9, _) => noise(choices),
+            (10, _) => match choices.pick(&self.turns) {
+                Some(turn) => turn.command.clone(),
+                None => Command::CheckDeadlines,
+            },
+            (11, _) if choices.chance(30) => Command::Cancel { by: "somebody".to_owned() },
+            (12, _) => {
+                let back = u64::from(choices.below(100_000));
+                self.now = Timestamp(self.now.0.saturating_sub(back));
+                Command::CheckDeadlines
+            }
+            (13, _) => {
+                self.now = self.now.plus_ms(u64::from(choices.below(100_000)));
+                Command::CheckDeadlines
+            }
+            _ => {
+                self.now = self.run.next_deadline().unwrap_or(self.now).max(self.now);
+                Command::CheckDeadlines
+            }
+        }
+    }
+}
+
+fn answer(effect: &Effect, choices: &mut Choices) -> Command {
+    match effect {
+        Effect::RunAttempt { step, attempt } | Effect::AbortAttempt { step, attempt } => {
+            finish((*step, *attempt), choices)
+        }
+        Effect::StartIteration { step, index }
+        | Effect::CancelIteration { step, index }
+        | Effect::ReportEnd { step, index, .. } => end((*step, *index), choices),
+    }
+}
+
+/// An answer that most likely nobody waits for.
+fn noise(choices: &mut Choices) -> Command {
+    let place = (choices.below(8), choices.below(4));
+    match choices.below(2) {
+        0 => finish(place, choices),
+        _ => end(place, choices),
+    }
+}
+
+fn finish((step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
+    let usage = Usage { host_calls: 1, ..Usage::default() };
+    let outcome = match choices.below(8) {
+        0..=4 => Outcome::Succeeded(output(choices)),
+        _ => {
+            let delay_ms = choices.chance(20).then(|| u64::from(choices.below(20_000)));
+            Outcome::Failed { failure: failure(choices), delay_ms }
+        }
+    };
+    Command::FinishAttempt { step, attempt, outcome, usage }
+}
+
+fn end((step, index): (StepIndex, u32), choices: &mut Choices) -> Command {
+    let result = match choices.below(8) {
+        0..=5 => IterationResult::Succeeded(output(choices)),
+        6 => IterationResult::Failed(failure(choices)),
+        _ => IterationResult::Cancelled,
+    };
+    Command::EndIteration { step, index, result }
+}
+
+/// Mostly what a plan reads, sometimes something else.
+fn output(choices: &mut Choices) -> Payload {
+    let n = choices.below(10);
+    let list: Vec<u32> = (0..n % 4).collect();
+    Payload::from(match choices.below(8) {
+        0..=6 => json!({ "n": n, "list": list }),
+        _ => Value::Null,
+    })
+}
+
+/// An event that most likely cannot have happened, with numbers at the edges.
+pub fn stray_event(choices: &mut Choices) -> Event {
+    const EDGES: [u32; 8] = [0, 1, 2, 3, 7, 100_001, u32::MAX - 1, u32::MAX];
+    let mut edge = || EDGES[choices.below(8) as usize];
+    let (step, attempt, first, count) = (edge() % 8, edge(), edge(), edge());
+    let output = Payload::null();
+    let failure = Failure::new(FailureKind::Timeout, "timeout", "a stray event");
+    let usage = Usage { cpu_us: u64::MAX, ..Usage::default() };
+    match choices.below(12) {
+        0 => Event::RunStarted,
+        1 => Event::StepStarted { step, input: output },
+        2 => Event::AttemptStarted { step, attempt },
+        3 => Event::AttemptFailed { step, attempt, failure, retry_at: None, usage },
+        4 => Event::StepSucceeded { step, attempt, output, usage },
+        5 => Event::StepFailed { step, failure },
+        6 => Event::ForeachStarted { step, items: output, count },
+        7 => Event::IterationsStarted { step, first, count },
+        8 => Event::IterationEnded { step, index: first, result: IterationResult::Cancelled },
+        9 => Event::ForeachSucceeded { step },
+        10 => Event::ForeachStopRequested { step, failure },
+        _ => Event::RunSucceeded { output: None },
+    }
+}
+
+fn failure(choices: &mut Choices) -> Failure {
+    let (kind, reason) = match choices.below(8) {
+        0..=3 => (FailureKind::User, "user"),
+        4 | 5 => (FailureKind::Platform, "trap"),
+        6 => (FailureKind::Timeout, "limit:wall"),
+        _ => (FailureKind::Fatal, "user"),
+    };
+    Failure::new(kind, reason, "the dice wanted it")
+}

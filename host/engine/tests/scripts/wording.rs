@@ -1,0 +1,183 @@
+//! Events, effects and runs in the words of the scripts.
+
+use crate::stage::START;
+use segno_engine::effect::Effect;
+use segno_engine::event::{Event, IterationResult, Origin, Stop, Unsatisfied};
+use segno_engine::failure::{Failure, FailureKind};
+use segno_engine::id::{StepIndex, Timestamp};
+use segno_engine::run::{Iterations, Run, RunStatus, StepState};
+
+/// An event, for example `load attempt 1 starts`.
+pub fn show_event(run: &Run, event: &Event) -> String {
+    let step = event.step().map(|step| id(run, step)).unwrap_or_default();
+    match event {
+        Event::RunCreated { origin, .. } => show_origin(origin),
+        Event::RunStarted => "run starts".to_owned(),
+        Event::StepStarted { input, .. } => format!("{step} starts with {}", input.text()),
+        Event::AttemptStarted { attempt, .. } => format!("{step} attempt {attempt} starts"),
+        Event::AttemptFailed { attempt, failure, retry_at, .. } => {
+            let next = match retry_at {
+                Some(at) => format!("next at {}", show_time(*at)),
+                None => "that was the last".to_owned(),
+            };
+            format!("{step} attempt {attempt} failed: {}; {next}", show_failure(failure))
+        }
+        Event::StepSucceeded { attempt, output, .. } => {
+            format!("{step} attempt {attempt} succeeded with {}", output.text())
+        }
+        Event::StepFailed { failure, .. } => format!("{step} failed: {}", show_failure(failure)),
+        Event::StepUnsatisfied { unsatisfied: Unsatisfied::Needs, .. } => {
+            format!("{step} is unsatisfied: no edge holds")
+        }
+        Event::StepUnsatisfied { unsatisfied: Unsatisfied::When, .. } => {
+            format!("{step} is unsatisfied: its `when` is false")
+        }
+        Event::ForeachStarted { items, count, .. } => {
+            format!("{step} starts {count} iterations over {}", items.text())
+        }
+        Event::IterationsStarted { first, count: 1, .. } => {
+            format!("{step} iteration {first} starts")
+        }
+        Event::IterationsStarted { first, count, .. } => {
+            format!("{step} iterations {first} to {} start", first + count - 1)
+        }
+        Event::IterationEnded { index, result, .. } => {
+            format!("{step} iteration {index} {}", show_result(result))
+        }
+        Event::ForeachSucceeded { .. } => format!("{step} succeeded"),
+        Event::ForeachStopRequested { failure, .. } => {
+            format!("{step} is to stop: {}", show_failure(failure))
+        }
+        Event::ForeachStopped { .. } => format!("{step} stopped"),
+        Event::StopRequested { stop } => format!("run is to stop: {}", show_stop(stop)),
+        Event::RunSucceeded { output: None } => "run succeeded".to_owned(),
+        Event::RunSucceeded { output: Some(output) } => {
+            format!("run succeeded with {}", output.text())
+        }
+        Event::RunFailed { failure } => format!("run failed: {}", show_failure(failure)),
+        Event::RunStopped => "run stopped".to_owned(),
+    }
+}
+
+/// An effect, for example `-> run load 1`.
+pub fn show_effect(run: &Run, effect: &Effect) -> String {
+    match effect {
+        Effect::RunAttempt { step, attempt } => format!("-> run {} {attempt}", id(run, *step)),
+        Effect::AbortAttempt { step, attempt } => format!("-> abort {} {attempt}", id(run, *step)),
+        Effect::StartIteration { step, index } => format!("-> start {} {index}", id(run, *step)),
+        Effect::CancelIteration { step, index } => format!("-> cancel {} {index}", id(run, *step)),
+        Effect::ReportEnd { index, result, .. } => {
+            format!("-> tell parent: iteration {index} {}", show_result(result))
+        }
+    }
+}
+
+/// A run with all its steps, at this moment.
+pub fn show_run(run: &Run, now: Timestamp) -> Vec<String> {
+    let mut first = format!("run {} at {}", run.status().as_str(), show_time(now));
+    match run.status() {
+        RunStatus::Succeeded { output } => first += &format!(" with {}", output.text()),
+        RunStatus::Failed { failure } => first += &format!(": {}", show_failure(failure)),
+        RunStatus::Queued | RunStatus::Running | RunStatus::Cancelled | RunStatus::TimedOut => {}
+    }
+    if let Some(stop) = run.stop() {
+        first += &format!(", to stop: {}", show_stop(stop));
+    }
+    if let Some(deadline) = run.next_deadline() {
+        first += &format!(", next deadline {}", show_time(deadline));
+    }
+    let steps = (0..run.steps().len()).map(|place| show_step(run, place as StepIndex));
+    std::iter::once(first).chain(steps).collect()
+}
+
+fn show_step(run: &Run, place: StepIndex) -> String {
+    let step = &run.steps()[place as usize];
+    let since = show_time(step.since);
+    let mut line = format!("  {}: {} since {since}", id(run, place), step.state.as_str());
+    if step.attempt > 0 {
+        line += &format!(", attempt {}", step.attempt);
+    }
+    if let Some(iterations) = &step.iterations {
+        line += &show_iterations(iterations);
+    }
+    match &step.state {
+        StepState::Pending { .. } => {
+            let needs: Vec<&str> = run.incomplete_needs(place).collect();
+            line += &format!(", waits for {}", needs.join(", "));
+        }
+        StepState::BackingOff { until } => line += &format!(", until {}", show_time(*until)),
+        StepState::Succeeded { output } => line += &format!(", gave {}", output.text()),
+        StepState::Failed { failure } => line += &format!(", {}", show_cause(failure)),
+        StepState::Unsatisfied { .. }
+        | StepState::Running
+        | StepState::Looping
+        | StepState::Cancelled => {}
+    }
+    if let Some(failure) = &step.last_failure
+        && !matches!(step.state, StepState::Failed { .. })
+    {
+        line += &format!(", before {}", show_cause(failure));
+    }
+    line
+}
+
+fn show_iterations(iterations: &Iterations) -> String {
+    let Iterations { count, next, in_flight, succeeded, failed, .. } = iterations;
+    format!(
+        ", of {count} iterations {next} started, {succeeded} succeeded, {} failed, {} under way",
+        failed.len(),
+        in_flight.len()
+    )
+}
+
+/// A moment, as the time since the script began.
+pub fn show_time(at: Timestamp) -> String {
+    let (sign, millis) = match at >= START {
+        true => ('+', at.since(START)),
+        false => ('-', START.since(at)),
+    };
+    format!("{sign}{}s", millis as f64 / 1_000.0)
+}
+
+fn show_origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Start { params, .. } => format!("run created with {}", params.text()),
+        Origin::Iteration { index, path, loop_variables, .. } => {
+            let loop_variables = loop_variables.text();
+            format!("run created for iteration {index} at {path:?} with {loop_variables}")
+        }
+    }
+}
+
+fn show_result(result: &IterationResult) -> String {
+    match result {
+        IterationResult::Succeeded(output) => format!("succeeded with {}", output.text()),
+        IterationResult::Failed(failure) => format!("failed: {}", show_failure(failure)),
+        IterationResult::Cancelled => "was cancelled".to_owned(),
+    }
+}
+
+fn show_stop(stop: &Stop) -> String {
+    match stop {
+        Stop::Cancelled { by } => format!("cancelled by {by}"),
+        Stop::TimedOut => "timed out".to_owned(),
+    }
+}
+
+fn show_failure(failure: &Failure) -> String {
+    format!("{} {:?}", show_cause(failure), failure.message)
+}
+
+fn show_cause(failure: &Failure) -> String {
+    let kind = match failure.kind {
+        FailureKind::User => "user",
+        FailureKind::Platform => "platform",
+        FailureKind::Timeout => "timeout",
+        FailureKind::Fatal => "fatal",
+    };
+    format!("{kind}/{}", failure.reason)
+}
+
+fn id(run: &Run, step: StepIndex) -> &str {
+    run.body().steps.get(step as usize).map_or("?", |step| step.id.as_str())
+}

@@ -1,0 +1,193 @@
+//! Goes through a finished log, commit by commit, with books of its own, and
+//! checks what must hold whatever happened.
+
+use crate::log::Log;
+use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::failure::FailureKind;
+use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
+use segno_engine::retry::Retry;
+use segno_engine::run::Run;
+use segno_engine::workflow::{Step, StepKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The books.
+pub struct Audit<'a> {
+    runs: &'a BTreeMap<RunId, Run>,
+    accounts: BTreeMap<RunId, Account>,
+}
+
+/// What is known of one run.
+struct Account {
+    origin: Origin,
+    last: Timestamp,
+    ended: Option<IterationResult>,
+    steps: BTreeMap<StepIndex, StepAccount>,
+}
+
+/// What is known of one step.
+#[derive(Default)]
+struct StepAccount {
+    attempt: Attempt,
+    running_since: Option<Timestamp>,
+    retry_at: Option<Timestamp>,
+    /// How many attempts failed, by kind.
+    failures: BTreeMap<&'static str, u32>,
+    is_over: bool,
+    started: u32,
+    in_flight: BTreeSet<u32>,
+    /// Child runs that exist and are not over.
+    open_children: u32,
+}
+
+impl<'a> Audit<'a> {
+    /// Checks the whole log; `runs` are the runs that it ended in.
+    pub fn check(log: &Log, runs: &'a BTreeMap<RunId, Run>) {
+        let mut audit = Self { runs, accounts: BTreeMap::new() };
+        for (run, record) in log.read() {
+            audit.enter(run, &record);
+        }
+        for (id, account) in &audit.accounts {
+            let ended = account.ended.as_ref().expect("every run has ended");
+            assert_eq!(runs[id].iteration_result().as_ref(), Some(ended), "{id}");
+        }
+    }
+
+    fn enter(&mut self, id: RunId, record: &Record) {
+        assert!(!record.events.is_empty(), "a commit says something");
+        for event in &record.events {
+            if let Event::RunCreated { origin, .. } = event {
+                self.open(id, record.at, origin);
+                continue;
+            }
+            let account = self.accounts.get_mut(&id).expect("a run begins with its creation");
+            assert!(account.ended.is_none(), "{event:?} happened after the end of {id}");
+            assert!(account.last <= record.at, "history goes backwards at {event:?}");
+            account.last = record.at;
+            self.enter_step(id, record.at, event);
+            self.enter_child(id, event);
+            self.enter_end(id, event);
+        }
+    }
+
+    fn open(&mut self, id: RunId, at: Timestamp, origin: &Origin) {
+        let account =
+            Account { origin: origin.clone(), last: at, ended: None, steps: BTreeMap::new() };
+        assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
+        if let Origin::Iteration { parent, path, index, .. } = origin {
+            let step = *path.last().expect("an iteration has a foreach above it");
+            assert_eq!(id, RunId::child(*parent, step, *index));
+            let concurrency = match &self.definition(*parent, step).kind {
+                StepKind::Foreach(foreach) => foreach.concurrency,
+                StepKind::Call(_) => 0,
+            };
+            let books = self.step(*parent, step);
+            assert!(books.in_flight.contains(index), "nobody wanted {id}");
+            books.open_children += 1;
+            assert!(books.open_children <= concurrency, "too many iterations of step {step}");
+        }
+    }
+
+    fn enter_step(&mut self, id: RunId, at: Timestamp, event: &Event) {
+        let Some(step) = event.step() else {
+            return;
+        };
+        let definition = self.definition(id, step);
+        let books = self.step(id, step);
+        assert!(!books.is_over, "{event:?} happened after the step was over");
+        match event {
+            Event::AttemptStarted { attempt, .. } => {
+                assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
+                assert!(books.running_since.is_none(), "two attempts run at once");
+                assert!(books.retry_at.take() <= Some(at), "{event:?} is too early");
+                books.attempt = *attempt;
+                books.running_since = Some(at);
+            }
+            Event::AttemptFailed { attempt, failure, retry_at, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale result was taken");
+                let since = books.running_since.take().expect("a second result was taken");
+                let due = since.plus_ms(definition.timeout_ms.unwrap_or_default());
+                assert!(failure.reason != "timeout" || due <= at, "{event:?} is too early");
+                let (kind, budget) = budget(&definition.retry, failure.kind);
+                let spent = books.failures.entry(kind).or_default();
+                assert_eq!(retry_at.is_some(), *spent < budget, "{event:?} after {spent} such");
+                *spent += 1;
+                books.retry_at = *retry_at;
+                books.is_over = retry_at.is_none();
+            }
+            Event::StepSucceeded { attempt, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale result was taken");
+                assert!(books.running_since.take().is_some(), "a second result was taken");
+                books.is_over = true;
+            }
+            Event::StepFailed { .. }
+            | Event::StepUnsatisfied { .. }
+            | Event::ForeachSucceeded { .. }
+            | Event::ForeachStopped { .. } => {
+                assert!(books.in_flight.is_empty(), "{event:?}, but iterations are under way");
+                books.is_over = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn enter_child(&mut self, id: RunId, event: &Event) {
+        match event {
+            Event::IterationsStarted { step, first, count } => {
+                let books = self.step(id, *step);
+                assert_eq!(*first, books.started, "iterations start in order");
+                books.started += count;
+                books.in_flight.extend(*first..*first + *count);
+            }
+            Event::IterationEnded { step, index, result } => {
+                let was = self.step(id, *step).in_flight.remove(index);
+                assert!(was, "iteration {index} ended twice");
+                let child = self.accounts.get(&RunId::child(id, *step, *index));
+                match child.map(|child| &child.ended) {
+                    None => assert_eq!(*result, IterationResult::Cancelled, "it never was"),
+                    Some(ended) => assert_eq!(ended.as_ref(), Some(result), "parent and child"),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn enter_end(&mut self, id: RunId, event: &Event) {
+        let result = match event {
+            Event::RunFailed { failure } => IterationResult::Failed(failure.clone()),
+            Event::RunStopped => IterationResult::Cancelled,
+            Event::RunSucceeded { output } => {
+                let run = self.runs[&id].iteration_result();
+                match (output, run) {
+                    (Some(output), _) => IterationResult::Succeeded(output.clone()),
+                    (None, run) => run.expect("the run is over"),
+                }
+            }
+            _ => return,
+        };
+        let account = self.accounts.get_mut(&id).expect("a run begins with its creation");
+        account.ended = Some(result);
+        if let Origin::Iteration { parent, path, .. } = &account.origin {
+            let (parent, step) = (*parent, *path.last().expect("it was there at the beginning"));
+            self.step(parent, step).open_children -= 1;
+        }
+    }
+
+    fn step(&mut self, id: RunId, step: StepIndex) -> &mut StepAccount {
+        let account = self.accounts.get_mut(&id).expect("a run begins with its creation");
+        account.steps.entry(step).or_default()
+    }
+
+    fn definition(&self, id: RunId, step: StepIndex) -> &'a Step {
+        let runs: &'a BTreeMap<RunId, Run> = self.runs;
+        &runs[&id].body().steps[step as usize]
+    }
+}
+
+fn budget(retry: &Retry, kind: FailureKind) -> (&'static str, u32) {
+    match kind {
+        FailureKind::User => ("user", retry.user),
+        FailureKind::Platform => ("platform", retry.platform),
+        FailureKind::Timeout => ("timeout", retry.timeout),
+        FailureKind::Fatal => ("fatal", 0),
+    }
+}

@@ -1,0 +1,153 @@
+//! What a plan comes to when nothing disturbs it, worked out directly: no
+//! events, no time, no runs. It shares no code with the engine.
+
+use crate::plan::{Body, Condition, Kind, List, Plan, Read, Step, Target};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Where a step is, for example `s3[2]/s5`, and its status.
+pub type Statuses = BTreeMap<String, &'static str>;
+
+/// How a body ends: its output, or nothing if it fails.
+pub type End = Option<Value>;
+
+/// A value, or nothing where an expression cannot be evaluated.
+type Evaluated<T> = Option<T>;
+
+#[derive(Clone, Default)]
+struct Around {
+    /// The outputs of the complete steps; null for one that did not run.
+    outputs: BTreeMap<usize, Value>,
+    variables: BTreeMap<String, u64>,
+}
+
+/// The output of step `number` for this input: what every guest of the
+/// simulation does.
+pub fn guest(number: usize, input: &Value) -> Value {
+    let fields = input.as_object().into_iter().flat_map(|fields| fields.values());
+    let sum: u64 = fields.filter_map(Value::as_u64).sum();
+    let n = (number as u64 * 7 + sum * 3) % 10;
+    json!({ "n": n, "list": (0..n % 4).collect::<Vec<_>>() })
+}
+
+/// How every step of `plan` ends, and the whole.
+pub fn evaluate(plan: &Plan) -> (Statuses, End) {
+    let mut statuses = Statuses::new();
+    let end = run(&plan.body, Around::default(), "", &mut statuses);
+    (statuses, end)
+}
+
+fn run(body: &Body, mut around: Around, path: &str, statuses: &mut Statuses) -> End {
+    let mut left: Vec<&Step> = body.steps.iter().collect();
+    let ready = |step: &&Step, around: &Around| {
+        step.needs.iter().all(|(need, _)| around.outputs.contains_key(need))
+    };
+    while let Some(place) = left.iter().position(|step| ready(step, &around)) {
+        let step = left.remove(place);
+        let place = format!("{path}s{}", step.number);
+        let (status, output) = match run_step(step, &around, &place, statuses) {
+            Some(Some(output)) => ("succeeded", Some(output)),
+            Some(None) => ("unsatisfied", Some(Value::Null)),
+            None => ("failed", None),
+        };
+        statuses.insert(place, status);
+        around.outputs.extend(output.map(|output| (step.number, output)));
+    }
+    statuses.extend(left.iter().map(|step| (format!("{path}s{}", step.number), "pending")));
+    let is_well = body.steps.iter().all(|step| around.outputs.contains_key(&step.number));
+    is_well.then(|| output(body, &around)).flatten()
+}
+
+fn run_step(
+    step: &Step,
+    around: &Around,
+    place: &str,
+    statuses: &mut Statuses,
+) -> Evaluated<Option<Value>> {
+    let mut any_edge = step.needs.is_empty();
+    for (need, condition) in &step.needs {
+        let holds = || condition.as_ref().map_or(Some(true), |condition| holds(condition, around));
+        any_edge = any_edge || (!around.outputs[need].is_null() && holds()?);
+    }
+    if !any_edge || !step.when.as_ref().map_or(Some(true), |when| holds(when, around))? {
+        return Some(None);
+    }
+    match &step.kind {
+        Kind::Call(reads) => Some(Some(guest(step.number, &fields(reads, around)?))),
+        Kind::Foreach(lists, _, body) => {
+            let lists: Vec<Vec<u64>> = lists.iter().map(|list| elements(list, around)).collect();
+            let count: usize = lists.iter().map(Vec::len).product();
+            let outputs: Vec<End> = (0..count)
+                .map(|index| {
+                    let mut inside = around.clone();
+                    let mut rest = index;
+                    for (list, elements) in lists.iter().enumerate() {
+                        let name = format!("v{}_{list}", step.number);
+                        inside.variables.insert(name, elements[rest % elements.len()]);
+                        rest /= elements.len();
+                    }
+                    run(body, inside, &format!("{place}[{index}]/"), statuses)
+                })
+                .collect();
+            outputs.into_iter().collect::<Option<Vec<_>>>().map(|all| Some(Value::from(all)))
+        }
+    }
+}
+
+fn output(body: &Body, around: &Around) -> End {
+    if let Some(reads) = &body.output {
+        return fields(reads, around);
+    }
+    let is_needed = |step: &&Step| {
+        body.steps.iter().any(|other| other.needs.iter().any(|(need, _)| *need == step.number))
+    };
+    let last: Vec<&Step> = body.steps.iter().filter(|step| !is_needed(step)).collect();
+    match last[..] {
+        [only] => Some(around.outputs[&only.number].clone()),
+        _ => Some(
+            last.iter()
+                .map(|step| (format!("s{}", step.number), around.outputs[&step.number].clone()))
+                .collect(),
+        ),
+    }
+}
+
+fn fields(reads: &[Read], around: &Around) -> Evaluated<Value> {
+    let field = |(place, read)| Some((format!("r{place}"), value_of(read, around)?));
+    reads.iter().enumerate().map(field).collect()
+}
+
+fn value_of(read: &Read, around: &Around) -> Evaluated<Value> {
+    match read {
+        Read::Guarded(step) => Some(value(*step, around).unwrap_or(0).into()),
+        Read::Bare(step) => value(*step, around).map(Value::from),
+        Read::Loop(variable) => Some(around.variables[variable].into()),
+        Read::Param => Some(1.into()),
+    }
+}
+
+fn holds(condition: &Condition, around: &Around) -> Evaluated<bool> {
+    match condition {
+        Condition::Fixed(holds) => Some(*holds),
+        Condition::Succeeded(step) => Some(!around.outputs[&step.number].is_null()),
+        Condition::Above(step, least) => Some(value(*step, around)? > u64::from(*least)),
+    }
+}
+
+fn value(step: Target, around: &Around) -> Evaluated<u64> {
+    let output = &around.outputs[&step.number];
+    match step.is_foreach {
+        true => output.as_array().map(|all| all.len() as u64),
+        false => output["n"].as_u64(),
+    }
+}
+
+fn elements(list: &List, around: &Around) -> Vec<u64> {
+    match list {
+        List::Fixed(count) => (0..u64::from(*count)).collect(),
+        List::Of(step) => {
+            let list = around.outputs[step]["list"].as_array();
+            list.into_iter().flatten().filter_map(Value::as_u64).collect()
+        }
+    }
+}
