@@ -1,0 +1,287 @@
+//! The typed reads: records by name, lists by page, events in order.
+//!
+//! Each is as current as the last applied commit; see [`Store`] for what to
+//! await before the answer leaves the process.
+
+use super::Store;
+use super::backend::{SCAN_ROWS_MAX, Scan};
+use super::digest::Digest;
+use super::error::Error;
+use super::keys::{Key, Prefix};
+use super::page::{Page, Paging};
+use super::records::{
+    AttemptLog, ComponentRecord, Record, RequestRecord, RunRecord, VersionRecord, WorkflowRecord,
+};
+use segno_engine::id::{RunId, TenantId};
+
+/// All of these fail with [`Error::Corrupt`] or [`Error::Unavailable`], and
+/// with [`Error::Invalid`] for a name that is not well formed.
+impl Store {
+    /// One version of a component.
+    pub fn component(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        version: &str,
+    ) -> Result<Option<ComponentRecord>, Error> {
+        self.record(&Key::component(tenant, name, version)?)
+    }
+
+    /// All components of a tenant, or the versions of one, by name and version.
+    pub fn components(
+        &self,
+        tenant: &TenantId,
+        name: Option<&str>,
+        paging: &Paging,
+    ) -> Result<Page<ComponentRecord>, Error> {
+        let prefix = match name {
+            Some(name) => Prefix::component(tenant, name)?,
+            None => Prefix::components(tenant),
+        };
+        self.records(prefix, paging)
+    }
+
+    /// The bytes of a component, checked against their digest.
+    pub fn component_bytes(
+        &self,
+        tenant: &TenantId,
+        digest: &Digest,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let mut bytes = Vec::new();
+        let prefix = Prefix::component_bytes(tenant, digest.as_bytes());
+        self.each_below(prefix, |_, chunk| {
+            bytes.extend_from_slice(&chunk);
+            Ok(())
+        })?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if Digest::of(&bytes) != *digest {
+            let what = format!("the bytes kept for component {digest} of {tenant} are not its own");
+            return Err(Error::corrupt(what));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// A workflow.
+    pub fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>, Error> {
+        self.record(&Key::workflow(tenant, name)?)
+    }
+
+    /// The workflows of a tenant, by name.
+    pub fn workflows(
+        &self,
+        tenant: &TenantId,
+        paging: &Paging,
+    ) -> Result<Page<WorkflowRecord>, Error> {
+        self.records(Prefix::workflows(tenant), paging)
+    }
+
+    /// One version of a workflow.
+    pub fn version(
+        &self,
+        tenant: &TenantId,
+        workflow: &str,
+        version: u64,
+    ) -> Result<Option<VersionRecord>, Error> {
+        self.record(&Key::version(tenant, workflow, version)?)
+    }
+
+    /// The versions of a workflow, oldest first.
+    pub fn versions(
+        &self,
+        tenant: &TenantId,
+        workflow: &str,
+        paging: &Paging,
+    ) -> Result<Page<VersionRecord>, Error> {
+        self.records(Prefix::versions(tenant, workflow)?, paging)
+    }
+
+    /// A run.
+    pub fn run(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunRecord>, Error> {
+        self.record(&Key::run(tenant, run))
+    }
+
+    /// The runs of a tenant, or of one workflow, newest first.
+    pub fn runs(
+        &self,
+        tenant: &TenantId,
+        workflow: Option<&str>,
+        paging: &Paging,
+    ) -> Result<Page<RunRecord>, Error> {
+        let by_age = Prefix::runs_by_age(tenant);
+        let prefix = match workflow {
+            Some(workflow) => Prefix::runs_by_workflow(tenant, workflow)?,
+            None => by_age.clone(),
+        };
+        self.page(prefix, paging, |key, value| {
+            let run = match key.below(&by_age) {
+                Some(inverted) => run_id(key, inverted)
+                    .map(|run| RunId::from_bytes(run.to_bytes().map(|byte| !byte)))?,
+                None => run_id(key, &value)?,
+            };
+            let key = Key::run(tenant, run);
+            // It may have been deleted since the list was read.
+            let Some(bytes) = self.get(&key)? else {
+                return Ok(None);
+            };
+            Ok(Some((RunRecord::decode(&key, &bytes)?, bytes.len())))
+        })
+    }
+
+    /// The run of a workflow with this number.
+    pub fn run_by_number(
+        &self,
+        tenant: &TenantId,
+        workflow: &str,
+        number: u64,
+    ) -> Result<Option<RunRecord>, Error> {
+        let key = Key::run_by_workflow(tenant, workflow, number)?;
+        match self.get(&key)? {
+            Some(value) => self.run(tenant, run_id(&key, &value)?),
+            None => Ok(None),
+        }
+    }
+
+    /// What an idempotency key led to.
+    pub fn request(
+        &self,
+        tenant: &TenantId,
+        idempotency_key: &str,
+    ) -> Result<Option<RequestRecord>, Error> {
+        self.record(&Key::request(tenant, idempotency_key)?)
+    }
+
+    /// At most `limit` events of a run from number `from` on. Fewer do not
+    /// mean that there are no more; none does.
+    pub fn events(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let before = |sequence| Key::event(tenant, run, sequence);
+        let after = from.checked_sub(1).map(before);
+        self.numbered(Prefix::events(tenant, run), after, limit)
+    }
+
+    /// At most `limit` attempts' logs of a root run from place `from` on, as
+    /// [`Store::events`].
+    pub fn logs(
+        &self,
+        tenant: &TenantId,
+        root: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, AttemptLog)>, Error> {
+        let before = |place| Key::log(tenant, root, place);
+        let after = from.checked_sub(1).map(before);
+        let rows = self.numbered(Prefix::logs(tenant, root), after, limit)?;
+        let decoded = rows
+            .into_iter()
+            .map(|(place, bytes)| Ok((place, AttemptLog::decode(&before(place), &bytes)?)));
+        decoded.collect()
+    }
+
+    /// The highest number that a run of this workflow has; 0 before the first.
+    pub fn last_run_number(&self, tenant: &TenantId, workflow: &str) -> Result<u64, Error> {
+        let newest = self.runs(tenant, Some(workflow), &Paging::first(1))?;
+        Ok(newest.items.first().map_or(0, |run| run.number))
+    }
+
+    /// All versions of a component.
+    pub fn component_versions(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+    ) -> Result<Vec<ComponentRecord>, Error> {
+        let mut versions = Vec::new();
+        self.each_below(Prefix::component(tenant, name)?, |key, bytes| {
+            versions.push(ComponentRecord::decode(key, &bytes)?);
+            Ok(())
+        })?;
+        Ok(versions)
+    }
+
+    /// Every tenant that has a row. Costs one look-up each.
+    pub fn tenants(&self) -> Result<Vec<TenantId>, Error> {
+        let mut tenants: Vec<TenantId> = Vec::new();
+        loop {
+            let after = tenants.last().map(Key::end_of);
+            let scan = Scan::new(Prefix::everything(), 1).after(after);
+            match self.scan(&scan)?.first() {
+                Some((key, _)) => tenants.push(key.tenant()?),
+                None => return Ok(tenants),
+            }
+        }
+    }
+
+    /// Every run of every tenant that is not over, for the restart. Costs two
+    /// look-ups for a tenant without any.
+    pub fn open_runs(&self) -> Result<Vec<(TenantId, RunId)>, Error> {
+        let mut open = Vec::new();
+        for tenant in self.tenants()? {
+            let prefix = Prefix::open_runs(&tenant);
+            self.each_below(prefix.clone(), |key, _| {
+                let run = run_id(key, key.below(&prefix).unwrap_or_default())?;
+                let tenant = tenant.clone();
+                open.push((tenant, run));
+                Ok(())
+            })?;
+        }
+        Ok(open)
+    }
+
+    /// Every row below `prefix`, fetched by the page.
+    fn each_below(
+        &self,
+        prefix: Prefix,
+        mut visit: impl FnMut(&Key, Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let scan = Scan::new(prefix.clone(), SCAN_ROWS_MAX).after(after.take());
+            for (key, value) in self.scan(&scan)? {
+                visit(&key, value)?;
+                after = Some(key);
+            }
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn record<T: Record>(&self, key: &Key) -> Result<Option<T>, Error> {
+        let bytes = self.get(key)?;
+        bytes.map(|bytes| T::decode(key, &bytes)).transpose()
+    }
+
+    fn records<T: Record>(&self, prefix: Prefix, paging: &Paging) -> Result<Page<T>, Error> {
+        self.page(prefix, paging, |key, bytes| Ok(Some((T::decode(key, &bytes)?, bytes.len()))))
+    }
+
+    fn numbered(
+        &self,
+        prefix: Prefix,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let rows = self.scan(&Scan::new(prefix.clone(), limit).after(after))?;
+        let number = |(key, value): (Key, Vec<u8>)| {
+            let number = key.below(&prefix).and_then(|rest| rest.try_into().ok());
+            match number {
+                Some(number) => Ok((u64::from_be_bytes(number), value)),
+                None => Err(Error::corrupt(format!("the row {key:?} has no number"))),
+            }
+        };
+        rows.into_iter().map(number).collect()
+    }
+}
+
+fn run_id(key: &Key, bytes: &[u8]) -> Result<RunId, Error> {
+    let bytes = <[u8; 16]>::try_from(bytes);
+    bytes
+        .map(RunId::from_bytes)
+        .map_err(|_| Error::corrupt(format!("the row {key:?} does not name a run")))
+}
