@@ -1,0 +1,187 @@
+//! The one table from what can go wrong to what a client sees: RFC 9457
+//! problems with a stable `code`.
+
+use crate::driver::{self, ApplyError, PushError, StartError};
+use crate::store;
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use segno_engine::decide::Refusal;
+use segno_engine::id::InvalidId;
+use serde::Serialize;
+use tracing::error;
+use utoipa::ToSchema;
+
+/// An answer that says what is wrong and what to do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, for a program; never changes its meaning.
+    #[schema(value_type = String, example = "workflow_not_found")]
+    pub code: &'static str,
+    /// What is wrong and what to do, for a person.
+    pub detail: String,
+    /// Every problem of a definition or of params.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemItem>,
+}
+
+/// One problem of a definition.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemItem {
+    /// The line, from 1; 0 if it is not in a text.
+    pub line: u32,
+    /// The column, from 1; 0 if it is not in a text.
+    pub column: u32,
+    /// Where in the document.
+    #[schema(example = "steps[2].needs[0]")]
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The request is malformed.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// There is nothing of this name.
+    pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, kind, Json(self)).into_response()
+    }
+}
+
+impl From<InvalidId> for Problem {
+    fn from(error: InvalidId) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Invalid { .. } => Self::bad_request(error.to_string()),
+            store::Error::Unavailable { .. } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                error.to_string(),
+            ),
+            other => {
+                error!(error = %other, "the store is not as it should be");
+                let detail = format!("the host cannot read its data: {other}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_corrupt", detail)
+            }
+        }
+    }
+}
+
+impl From<driver::Error> for Problem {
+    fn from(error: driver::Error) -> Self {
+        match error {
+            driver::Error::NoSuchRun(_) => Self::not_found("run_not_found", error.to_string()),
+            driver::Error::Refused(Refusal::Rejected(rejection)) => {
+                Self::new(StatusCode::CONFLICT, "run_is_over", rejection.to_string())
+            }
+            driver::Error::Refused(Refusal::Corrupt(corrupt)) => {
+                error!(%corrupt, "the engine contradicts itself");
+                let detail = "the host has hit a bug; its log says more";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+            }
+            driver::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StartError::NoSuchWorkflow(_) => Self::not_found("workflow_not_found", detail),
+            StartError::BadParams(all) => {
+                let problems = all.into_iter().map(|message| ProblemItem {
+                    line: 0,
+                    column: 0,
+                    path: "params".to_owned(),
+                    message,
+                    remedy: "`segno workflow get` shows the params".to_owned(),
+                });
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_params", detail);
+                Self { problems: problems.collect(), ..problem }
+            }
+            StartError::KeyReused(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+            }
+            StartError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApplyError> for Problem {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Problems(all) => {
+                let count = all.len();
+                let detail = match count {
+                    1 => "the definition has a problem".to_owned(),
+                    _ => format!("the definition has {count} problems"),
+                };
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_definition", detail);
+                let problems = all.into_iter().map(|item| ProblemItem {
+                    line: item.line,
+                    column: item.column,
+                    path: item.path,
+                    message: item.message,
+                    remedy: item.remedy,
+                });
+                Self { problems: problems.collect(), ..problem }
+            }
+            ApplyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PushError> for Problem {
+    fn from(error: PushError) -> Self {
+        let detail = error.to_string();
+        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+        match error {
+            PushError::BadName(_) => Self::bad_request(detail),
+            PushError::Refused(_) => Self::new(unprocessable, "component_refused", detail),
+            PushError::Sandbox(_) => Self::new(unprocessable, "component_not_compiled", detail),
+            PushError::Taken { .. } => {
+                Self::new(StatusCode::CONFLICT, "component_version_taken", detail)
+            }
+            PushError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! From a run to what the API shows of it. Every status that is not final says
+//! why: nobody should have to guess what a run waits for.
+
+use super::view::{ProgressView, RunView, StepView};
+use crate::clock::rfc3339;
+use crate::driver::Snapshot;
+use crate::sandbox::{Phase, Watch};
+use segno_engine::event::{Origin, Unsatisfied};
+use segno_engine::id::{StepIndex, Timestamp};
+use segno_engine::run::{Run, RunStatus, StepRun, StepState};
+use segno_engine::usage::Usage;
+use segno_engine::workflow::{Step, StepKind};
+
+/// The whole run, without the payloads of its steps.
+pub fn run_view(snapshot: &Snapshot, now: Timestamp) -> RunView {
+    let run = &snapshot.run;
+    let (number, parent, iteration) = match run.origin() {
+        Origin::Start { number, .. } => (Some(*number), None, None),
+        Origin::Iteration { parent, index, .. } => (None, Some(parent.to_string()), Some(*index)),
+    };
+    let (output, failure) = match run.status() {
+        RunStatus::Succeeded { output } => (Some(output.clone()), None),
+        RunStatus::Failed { failure } => (None, Some(failure.into())),
+        _ => (None, None),
+    };
+    let ended = (!run.status().is_open()).then(|| run.updated_at());
+    let started = run.started_at();
+    RunView {
+        run: run.id().to_string(),
+        workflow: run.workflow().name.clone(),
+        version: run.version(),
+        number,
+        parent,
+        iteration,
+        status: run.status().as_str().to_owned(),
+        reason: run_reason(run),
+        since: rfc3339(ended.or(started).unwrap_or_else(|| run.created_at())),
+        created_at: rfc3339(run.created_at()),
+        started_at: started.map(rfc3339),
+        ended_at: ended.map(rfc3339),
+        duration_ms: started.map_or(0, |from| ended.unwrap_or(now).since(from)),
+        output,
+        failure,
+        steps: (0..run.steps().len()).map(|place| step_view(snapshot, place, now)).collect(),
+    }
+}
+
+/// One step with its payloads.
+pub fn step_view_with_payloads(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
+    let step = &snapshot.run.steps()[place];
+    let output = match &step.state {
+        StepState::Succeeded { output } => Some(output.clone()),
+        _ => None,
+    };
+    StepView { input: step.input.clone(), output, ..step_view(snapshot, place, now) }
+}
+
+fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
+    let run = &snapshot.run;
+    let definition = &run.body().steps[place];
+    let step = &run.steps()[place];
+    let watch = snapshot.attempts.get(&(place as StepIndex));
+    let (status, reason) = status_and_reason(run, place, step, watch);
+    let is_over = !matches!(
+        step.state,
+        StepState::Pending { .. }
+            | StepState::Running
+            | StepState::Looping
+            | StepState::BackingOff { .. }
+    );
+    let until = if is_over { step.since } else { now };
+    let (kind, component) = kind_of(definition);
+    let failure = match &step.state {
+        StepState::Failed { failure } => Some(failure),
+        StepState::Succeeded { .. } => None,
+        _ => step.last_failure.as_ref(),
+    };
+    StepView {
+        step: definition.id.clone(),
+        kind: kind.to_owned(),
+        component,
+        status: status.to_owned(),
+        reason,
+        since: rfc3339(step.since),
+        attempt: step.attempt,
+        started_at: step.started_at.map(rfc3339),
+        duration_ms: step.started_at.map(|from| until.since(from)),
+        progress: watch.and_then(Watch::progress).map(|progress| ProgressView {
+            done: progress.done,
+            total: progress.total,
+            message: progress.message.into(),
+        }),
+        iterations: step.iterations.as_deref().map(Into::into),
+        failure: failure.map(Into::into),
+        usage: (step.usage != Usage::default()).then(|| step.usage.into()),
+        input: None,
+        output: None,
+    }
+}
+
+fn kind_of(definition: &Step) -> (&'static str, Option<String>) {
+    match &definition.kind {
+        StepKind::Call(call) => {
+            let pin = &call.component;
+            ("component", Some(format!("{}@{}", pin.name, pin.version)))
+        }
+        StepKind::Foreach(_) => ("foreach", None),
+    }
+}
+
+fn run_reason(run: &Run) -> Option<String> {
+    match run.status() {
+        RunStatus::Running if run.stop().is_some() => Some("cancelling".to_owned()),
+        RunStatus::Failed { failure } => Some(failure.reason.clone()),
+        _ => None,
+    }
+}
+
+fn status_and_reason(
+    run: &Run,
+    place: usize,
+    step: &StepRun,
+    watch: Option<&Watch>,
+) -> (&'static str, Option<String>) {
+    let status = step.state.as_str();
+    let reason = match &step.state {
+        StepState::Pending { .. } => {
+            let needs: Vec<_> = run.incomplete_needs(place as StepIndex).collect();
+            (!needs.is_empty()).then(|| format!("needs:{}", needs.join(",")))
+        }
+        StepState::Running => {
+            let queued = watch.is_none_or(|watch| watch.phase() == Phase::Queued);
+            return match queued {
+                true => ("queued", Some("slots".to_owned())),
+                false => (status, None),
+            };
+        }
+        StepState::BackingOff { until } => Some(format!("backoff:{}", rfc3339(*until))),
+        StepState::Failed { failure } => Some(failure.reason.clone()),
+        StepState::Unsatisfied { unsatisfied: Unsatisfied::Needs } => Some("needs".to_owned()),
+        StepState::Unsatisfied { unsatisfied: Unsatisfied::When } => Some("when".to_owned()),
+        StepState::Looping | StepState::Succeeded { .. } | StepState::Cancelled => None,
+    };
+    (status, reason)
+}

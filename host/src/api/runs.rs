@@ -1,0 +1,296 @@
+//! Runs: started, listed, shown, cancelled.
+
+use super::problem::Problem;
+use super::run_view::{run_view, step_view_with_payloads};
+use super::view::{IterationView, LogLineView, PageView, RunItemView, RunView, StepView};
+use super::{PageQuery, Tenant, paging};
+use crate::clock::rfc3339;
+use crate::driver::{Driver, Snapshot, StartRun};
+use crate::store::RunRecord;
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use segno_engine::id::{RunId, StepIndex, TenantId};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// The longest that a request may wait for the end of a run, in seconds.
+const WAIT_S_MAX: f64 = 60.0;
+
+/// What a run is started with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartBody {
+    /// The workflow's name.
+    workflow: String,
+    /// Its version; the latest if absent.
+    version: Option<u64>,
+    /// The params that are given.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    params: Map<String, Value>,
+}
+
+/// How long an answer may wait.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WaitQuery {
+    /// Answer when the run is over, or after so many seconds; 60 at most.
+    wait: Option<f64>,
+}
+
+/// Which runs are listed.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those of this workflow.
+    workflow: Option<String>,
+    /// Entries on the page, 100 unless said, at most 1,000.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Start a run
+///
+/// With an `Idempotency-Key`, asking twice starts one run. The answer comes
+/// when the start is on stable storage.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/runs", tag = "runs",
+    params(("tenant" = String, Path), WaitQuery, ("Idempotency-Key" = Option<String>, Header)),
+    request_body = StartBody,
+    responses((status = 201, body = RunView), (status = 200, body = RunView, description = "this key has started it before"),
+        (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn start(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Query(query): Query<WaitQuery>,
+    headers: HeaderMap,
+    body: Result<Json<StartBody>, JsonRejection>,
+) -> Result<(StatusCode, Json<RunView>), Problem> {
+    let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let key = headers.get("idempotency-key").map(|key| {
+        let text = key.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+        text.map(str::to_owned).ok_or_else(|| {
+            Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters")
+        })
+    });
+    let start = StartRun {
+        workflow: body.workflow,
+        version: body.version,
+        params: body.params,
+        idempotency_key: key.transpose()?,
+    };
+    let started = driver.start(&tenant, start).await?;
+    let status = if started.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    let view = shown_after(&driver, &tenant, started.run, query.wait).await?;
+    Ok((status, Json(view)))
+}
+
+/// List runs, newest first
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs", tag = "runs",
+    params(("tenant" = String, Path), ListQuery),
+    responses((status = 200, body = PageView<RunItemView>)))]
+pub(super) async fn list(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<PageView<RunItemView>>, Problem> {
+    let paging = paging(query.limit, query.cursor.as_deref())?;
+    let page = driver.store().runs(&tenant, query.workflow.as_deref(), &paging)?;
+    driver.store().barrier().durable().await?;
+    Ok(Json(PageView {
+        items: page.items.into_iter().map(run_item).collect(),
+        next: page.next.map(|next| next.to_string()),
+    }))
+}
+
+/// Show a run
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}", tag = "runs",
+    params(("tenant" = String, Path), ("run" = String, Path, description = "`run_…` or `workflow#number`"), WaitQuery),
+    responses((status = 200, body = RunView), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, run)): Path<(String, String)>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Json<RunView>, Problem> {
+    let run = find(&driver, &tenant, &run)?;
+    Ok(Json(shown_after(&driver, &tenant, run, query.wait).await?))
+}
+
+/// Show a step with its input and output
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}/steps/{step}", tag = "runs",
+    params(("tenant" = String, Path), ("run" = String, Path), ("step" = String, Path)),
+    responses((status = 200, body = StepView), (status = 404, body = Problem)))]
+pub(super) async fn step(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, run, step)): Path<(String, String, String)>,
+) -> Result<Json<StepView>, Problem> {
+    let (snapshot, place) = find_step(&driver, &tenant, &run, &step).await?;
+    Ok(Json(step_view_with_payloads(&snapshot, place, driver.clock().now())))
+}
+
+/// List the iterations of a `foreach`
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}/steps/{step}/iterations", tag = "runs",
+    params(("tenant" = String, Path), ("run" = String, Path), ("step" = String, Path), PageQuery),
+    responses((status = 200, body = PageView<IterationView>), (status = 404, body = Problem)))]
+pub(super) async fn iterations(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, run, step)): Path<(String, String, String)>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<PageView<IterationView>>, Problem> {
+    let (snapshot, place) = find_step(&driver, &tenant, &run, &step).await?;
+    let first: u32 = match &query.cursor {
+        Some(cursor) => cursor.parse().map_err(|_| bad_cursor())?,
+        None => 0,
+    };
+    let parent = snapshot.run.id();
+    let known = &snapshot.run.steps()[place].iterations;
+    let Some(all) = known else {
+        return Ok(Json(PageView { items: Vec::new(), next: None }));
+    };
+    let end = all.next.min(first.saturating_add(query.limit() as u32));
+    let items = (first..end).map(|index| IterationView {
+        index,
+        run: RunId::child(parent, place as StepIndex, index).to_string(),
+        status: all.status_of(index).to_owned(),
+    });
+    let next = (end < all.next).then(|| end.to_string());
+    Ok(Json(PageView { items: items.collect(), next }))
+}
+
+/// Show the log of a run and of all its iterations
+///
+/// In the order in which the attempts ended; what is under way comes last.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}/logs", tag = "runs",
+    params(("tenant" = String, Path), ("run" = String, Path), PageQuery),
+    responses((status = 200, body = PageView<LogLineView>), (status = 404, body = Problem)))]
+pub(super) async fn logs(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, run)): Path<(String, String)>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<PageView<LogLineView>>, Problem> {
+    let run = find(&driver, &tenant, &run)?;
+    let after = match &query.cursor {
+        Some(cursor) => Some(cursor.parse::<u64>().map_err(|_| bad_cursor())?),
+        None => None,
+    };
+    let page = driver.logs(&tenant, run, after, query.limit()).await?;
+    let stored = page.attempts.iter().flat_map(|log| {
+        log.lines.iter().map(|line| (&log.run, &log.step, log.attempt, line, false))
+    });
+    let live = page.live.iter().flat_map(|log| {
+        log.lines.iter().map(|line| (&log.run, &log.step, log.attempt, line, true))
+    });
+    let items = stored.chain(live).map(|(run, step, attempt, line, live)| LogLineView {
+        at: rfc3339(line.at),
+        run: run.to_string(),
+        step: step.clone(),
+        attempt,
+        level: line.level.clone(),
+        message: line.message.clone(),
+        live,
+    });
+    Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
+}
+
+/// Cancel a run
+///
+/// What runs inside is stopped, iterations with it.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/runs/{run}/cancel", tag = "runs",
+    params(("tenant" = String, Path), ("run" = String, Path)),
+    responses((status = 202, body = RunView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn cancel(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, run)): Path<(String, String)>,
+) -> Result<(StatusCode, Json<RunView>), Problem> {
+    let run = find(&driver, &tenant, &run)?;
+    driver.cancel(&tenant, run, "api").await?;
+    Ok((StatusCode::ACCEPTED, Json(shown_after(&driver, &tenant, run, None).await?)))
+}
+
+/// The run that a path names: by identifier, or as `workflow#number`.
+pub(super) fn find(driver: &Driver, tenant: &TenantId, name: &str) -> Result<RunId, Problem> {
+    let Some((workflow, number)) = name.split_once('#') else {
+        return Ok(name.parse()?);
+    };
+    let number = number.parse().map_err(|_| {
+        Problem::bad_request(format!("{name:?} is not a run: write run_… or workflow#3"))
+    })?;
+    match driver.store().run_by_number(tenant, workflow, number)? {
+        Some(record) => Ok(record.run),
+        None => Err(Problem::not_found(
+            "run_not_found",
+            format!("workflow {workflow:?} has no run number {number}; see `segno run list`"),
+        )),
+    }
+}
+
+/// How a run stands, if there is such a run.
+pub(super) async fn snapshot(
+    driver: &Driver,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<Snapshot, Problem> {
+    let snapshot = driver.snapshot(tenant, run).await?;
+    snapshot.ok_or_else(|| crate::driver::Error::NoSuchRun(run).into())
+}
+
+async fn shown_after(
+    driver: &Driver,
+    tenant: &TenantId,
+    run: RunId,
+    wait_s: Option<f64>,
+) -> Result<RunView, Problem> {
+    let wait = wait_s.filter(|wait| *wait > 0.0).map(|wait| wait.min(WAIT_S_MAX));
+    if let Some(wait) = wait {
+        let over = driver.wait_until_over(tenant, run);
+        if let Ok(result) = tokio::time::timeout(Duration::from_secs_f64(wait), over).await {
+            result?;
+        }
+    }
+    Ok(run_view(&snapshot(driver, tenant, run).await?, driver.clock().now()))
+}
+
+async fn find_step(
+    driver: &Driver,
+    tenant: &TenantId,
+    run: &str,
+    step: &str,
+) -> Result<(Snapshot, usize), Problem> {
+    let run = find(driver, tenant, run)?;
+    let snapshot = snapshot(driver, tenant, run).await?;
+    let steps = &snapshot.run.body().steps;
+    match steps.iter().position(|known| known.id == step) {
+        Some(place) => Ok((snapshot, place)),
+        None => {
+            let ids: Vec<_> = steps.iter().map(|step| step.id.as_str()).collect();
+            let detail = format!("run {run} has no step {step:?}, but {}", ids.join(", "));
+            Err(Problem::not_found("step_not_found", detail))
+        }
+    }
+}
+
+fn run_item(record: RunRecord) -> RunItemView {
+    RunItemView {
+        run: record.run.to_string(),
+        workflow: record.workflow,
+        version: record.version,
+        number: record.number,
+        status: record.status,
+        reason: record.reason,
+        created_at: rfc3339(record.created_at),
+        ended_at: record.ended_at.map(rfc3339),
+    }
+}
+
+fn bad_cursor() -> Problem {
+    Problem::bad_request("this cursor was not given out here; take `next` of the page before")
+}

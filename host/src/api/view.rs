@@ -1,0 +1,346 @@
+//! What the API shows: plain data with stable names. Moments are RFC 3339 in
+//! UTC with milliseconds; payloads are JSON as the step gave it.
+
+use segno_engine::failure::{Failure, FailureKind};
+use segno_engine::payload::Payload;
+use segno_engine::run::Iterations;
+use segno_engine::usage::Usage;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PageView<T: ToSchema> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Give this as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A component.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ComponentView {
+    /// Its name.
+    #[schema(example = "weather/load")]
+    pub name: String,
+    /// Its version.
+    #[schema(example = "1.0.0")]
+    pub version: String,
+    /// The identity of its bytes.
+    pub digest: String,
+    /// How many bytes they are.
+    pub size_bytes: u64,
+    /// The interfaces that it asks for.
+    pub imports: Vec<String>,
+    /// When it was pushed.
+    pub pushed_at: String,
+    /// Whether the very same was there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<bool>,
+}
+
+/// A workflow.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkflowView {
+    /// Its name.
+    pub workflow: String,
+    /// The version that this shows.
+    pub version: u64,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who answers for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What a run may be given.
+    pub params: Vec<ParamView>,
+    /// The component that each reference stands for, by digest.
+    pub components: Vec<PinView>,
+    /// When this version was pushed.
+    pub created_at: String,
+    /// The definition as it was pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether the very same was there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<bool>,
+}
+
+/// A workflow in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkflowItemView {
+    /// Its name.
+    pub workflow: String,
+    /// Its latest version.
+    pub version: u64,
+    /// When that version was pushed.
+    pub changed_at: String,
+}
+
+/// A parameter of a workflow.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ParamView {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    #[schema(example = "list<int>")]
+    pub kind: String,
+    /// Whether every run must give it.
+    pub required: bool,
+    /// The value where a run gives none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub default: Option<serde_json::Value>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The component that a reference stands for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PinView {
+    /// The reference, as the definition has it.
+    pub reference: String,
+    /// The version that it stood for when the workflow was pushed.
+    pub version: String,
+    /// The bytes that runs use.
+    pub digest: String,
+}
+
+/// A run in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunItemView {
+    /// Its identifier.
+    pub run: String,
+    /// Its workflow.
+    pub workflow: String,
+    /// The version of that workflow.
+    pub version: u64,
+    /// Its number within the workflow.
+    pub number: u64,
+    /// How it stands.
+    #[schema(example = "succeeded")]
+    pub status: String,
+    /// Why, for a program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was created.
+    pub created_at: String,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunView {
+    /// Its identifier.
+    #[schema(example = "run_01JD9Z3N5V8Q2R4T6W8Y0A2C4E")]
+    pub run: String,
+    /// Its workflow.
+    pub workflow: String,
+    /// The version of that workflow.
+    pub version: u64,
+    /// Its number within the workflow; absent for an iteration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// The run whose `foreach` this run is an iteration of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Which iteration it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u32>,
+    /// How it stands: `queued`, `running`, `succeeded`, `failed`, `cancelled` or
+    /// `timed_out`.
+    pub status: String,
+    /// Why, for a program: `cancelling`, or the reason of the failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when it has this status.
+    pub since: String,
+    /// When it was created.
+    pub created_at: String,
+    /// When its first step could start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// From start to end, or until now.
+    pub duration_ms: u64,
+    /// What it gave, once it has succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output: Option<Payload>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
+    /// Its steps, in the order of the definition.
+    pub steps: Vec<StepView>,
+}
+
+/// Why something failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailureView {
+    /// Which budget of retries it drew on: `user`, `platform`, `timeout` or
+    /// `fatal`.
+    #[schema(value_type = String)]
+    pub kind: FailureKind,
+    /// The cause, for a program.
+    #[schema(example = "limit:memory")]
+    pub reason: String,
+    /// The cause, for a person.
+    pub message: String,
+    /// What the step said beyond that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub details: Option<Payload>,
+}
+
+/// A step of a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StepView {
+    /// Its id.
+    pub step: String,
+    /// `component` or `foreach`.
+    pub kind: String,
+    /// The component that it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// How it stands: `pending`, `queued`, `running`, `waiting`, `succeeded`,
+    /// `failed`, `timed_out`, `unsatisfied` or `cancelled`.
+    pub status: String,
+    /// Why, for a program: `needs:<steps>`, `slots`, `backoff:<moment>`, `when`,
+    /// or the reason of the failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when it has this status.
+    pub since: String,
+    /// The last attempt that was started.
+    pub attempt: u32,
+    /// When its first attempt started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// From its start to its end, or until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// How far the guest says it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
+    /// The iterations of a `foreach`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<IterationsView>,
+    /// Why its last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView>,
+    /// What its attempts used together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageView>,
+    /// What its component was given. Only where one step is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub input: Option<Payload>,
+    /// What it gave. Only where one step is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output: Option<Payload>,
+}
+
+/// How far a guest says it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProgressView {
+    /// Parts that are finished.
+    pub done: u64,
+    /// Parts in all; 0 if nobody knows.
+    pub total: u64,
+    /// The present part.
+    pub message: String,
+}
+
+/// The iterations of a `foreach`, counted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IterationsView {
+    /// All of them.
+    pub total: u32,
+    /// Under way.
+    pub running: u32,
+    /// Succeeded.
+    pub succeeded: u32,
+    /// Failed or cancelled.
+    pub failed: u32,
+}
+
+/// One iteration of a `foreach`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IterationView {
+    /// Which one, from 0.
+    pub index: u32,
+    /// Its run.
+    pub run: String,
+    /// `running`, `succeeded`, or `failed` if it failed or was cancelled.
+    pub status: String,
+}
+
+/// What attempts used.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UsageView {
+    /// Time in guest code, in milliseconds.
+    pub cpu_ms: f64,
+    /// Time from start to end, in milliseconds.
+    pub wall_ms: f64,
+    /// The most memory held at once, in bytes.
+    pub memory_bytes: u64,
+    /// Calls from the guest to the host.
+    pub host_calls: u64,
+}
+
+impl From<&Failure> for FailureView {
+    fn from(failure: &Failure) -> Self {
+        let Failure { kind, reason, message, details } = failure.clone();
+        Self { kind, reason, message, details }
+    }
+}
+
+impl From<&Iterations> for IterationsView {
+    fn from(all: &Iterations) -> Self {
+        Self {
+            total: all.count,
+            running: all.in_flight.len() as u32,
+            succeeded: all.succeeded,
+            failed: all.failed.len() as u32,
+        }
+    }
+}
+
+impl From<Usage> for UsageView {
+    fn from(usage: Usage) -> Self {
+        Self {
+            cpu_ms: usage.cpu_us as f64 / 1e3,
+            wall_ms: usage.wall_us as f64 / 1e3,
+            memory_bytes: usage.memory_bytes,
+            host_calls: usage.host_calls,
+        }
+    }
+}
+
+/// One line of a run's log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogLineView {
+    /// When it was written.
+    pub at: String,
+    /// The run or iteration that wrote it.
+    pub run: String,
+    /// The step that wrote it.
+    pub step: String,
+    /// The attempt that wrote it.
+    pub attempt: u32,
+    /// How much it matters.
+    pub level: String,
+    /// The line.
+    pub message: String,
+    /// Whether its attempt is still under way.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+}

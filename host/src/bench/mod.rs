@@ -1,0 +1,51 @@
+//! `segno bench`: what this machine does with Segno, measured in one run beside
+//! the floors that it cannot go under, so that figures compare as ratios.
+
+mod chain;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::driver::Driver;
+use crate::server;
+use anyhow::Result;
+pub use chain::{Chain, Figures, Floor};
+use hdrhistogram::Histogram;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The distribution of one measured time.
+#[derive(Debug, Clone, Serialize)]
+pub struct Spread {
+    /// Half of all were faster.
+    pub p50_us: f64,
+    /// One in a hundred was slower.
+    pub p99_us: f64,
+}
+
+impl From<&Histogram<u64>> for Spread {
+    /// From a histogram of nanoseconds.
+    fn from(nanos: &Histogram<u64>) -> Self {
+        let at = |quantile| nanos.value_at_quantile(quantile) as f64 / 1e3;
+        Self { p50_us: at(0.5), p99_us: at(0.99) }
+    }
+}
+
+/// An empty histogram of nanoseconds, up to a minute.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(60_000_000_000, 3).expect("these bounds are valid")
+}
+
+/// Time that this process has spent on its processors, in seconds.
+fn cpu_s() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// A host of its own in `directory`, without a network.
+fn host(directory: &Path, compiler: PathBuf) -> Result<Driver> {
+    let config = Config::new(directory.to_owned(), compiler);
+    let driver = server::assemble(&config, Clock::System)?;
+    driver.recover()?;
+    Ok(driver)
+}

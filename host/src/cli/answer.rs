@@ -1,0 +1,181 @@
+//! What the server answers, as far as the tables show it. `-o json` prints the
+//! answer itself, so nothing gets lost on the way through here.
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A component.
+#[derive(Debug, Deserialize)]
+pub(super) struct Component {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) digest: String,
+    pub(super) size_bytes: u64,
+    pub(super) imports: Vec<String>,
+    pub(super) pushed_at: String,
+    #[serde(default)]
+    pub(super) unchanged: bool,
+}
+
+/// A workflow.
+#[derive(Debug, Deserialize)]
+pub(super) struct Workflow {
+    pub(super) workflow: String,
+    pub(super) version: u64,
+    pub(super) description: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) params: Vec<Param>,
+    pub(super) components: Vec<Pin>,
+    pub(super) created_at: String,
+    pub(super) source: Option<String>,
+    #[serde(default)]
+    pub(super) unchanged: bool,
+}
+
+/// A parameter of a workflow.
+#[derive(Debug, Deserialize)]
+pub(super) struct Param {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) required: bool,
+    pub(super) default: Option<Value>,
+    pub(super) description: Option<String>,
+}
+
+/// The component that a reference of a workflow stands for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pin {
+    pub(super) reference: String,
+    pub(super) version: String,
+    pub(super) digest: String,
+}
+
+/// A workflow in a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct WorkflowItem {
+    pub(super) workflow: String,
+    pub(super) version: u64,
+    pub(super) changed_at: String,
+}
+
+/// A run in a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct RunItem {
+    pub(super) run: String,
+    pub(super) workflow: String,
+    pub(super) version: u64,
+    pub(super) number: u64,
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
+    pub(super) created_at: String,
+    pub(super) ended_at: Option<String>,
+}
+
+/// A run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    pub(super) run: String,
+    pub(super) workflow: String,
+    pub(super) version: u64,
+    pub(super) number: Option<u64>,
+    pub(super) parent: Option<String>,
+    pub(super) iteration: Option<u32>,
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
+    pub(super) created_at: String,
+    pub(super) started_at: Option<String>,
+    pub(super) ended_at: Option<String>,
+    pub(super) duration_ms: u64,
+    pub(super) output: Option<Value>,
+    pub(super) failure: Option<Failure>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// Why something failed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Failure {
+    pub(super) reason: String,
+    pub(super) message: String,
+    pub(super) details: Option<Value>,
+}
+
+/// A step of a run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Step {
+    pub(super) step: String,
+    pub(super) component: Option<String>,
+    pub(super) status: String,
+    pub(super) reason: Option<String>,
+    pub(super) attempt: u32,
+    pub(super) duration_ms: Option<u64>,
+    pub(super) progress: Option<Progress>,
+    pub(super) iterations: Option<Iterations>,
+    pub(super) failure: Option<Failure>,
+}
+
+/// How far a guest says it is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Progress {
+    pub(super) done: u64,
+    pub(super) total: u64,
+    pub(super) message: String,
+}
+
+/// The iterations of a `foreach`, counted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Iterations {
+    pub(super) total: u64,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+}
+
+/// One line of a run's log.
+#[derive(Debug, Deserialize)]
+pub(super) struct LogLine {
+    pub(super) at: String,
+    pub(super) step: String,
+    pub(super) attempt: u32,
+    pub(super) level: String,
+    pub(super) message: String,
+}
+
+impl Pin {
+    /// The component's name.
+    pub(super) fn name(&self) -> &str {
+        self.reference.split('@').next().unwrap_or_default()
+    }
+}
+
+impl Run {
+    /// Whether it can still change.
+    pub(super) fn is_open(&self) -> bool {
+        is_open(&self.status)
+    }
+
+    /// Its short name, `report#3`; an iteration goes by its identifier.
+    pub(super) fn name(&self) -> String {
+        match self.number {
+            Some(number) => format!("{}#{number}", self.workflow),
+            None => self.run.clone(),
+        }
+    }
+}
+
+/// Whether a run with this status can still change.
+pub(super) fn is_open(status: &str) -> bool {
+    matches!(status, "queued" | "running" | "paused")
+}
+
+/// Reads an answer.
+pub(super) fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
+    T::deserialize(answer)
+        .context("the server's answer is not what this segno expects; is it of the same version?")
+}
+
+/// Reads the entries of a list.
+pub(super) fn read_all<T: DeserializeOwned>(answers: &[Value]) -> Result<Vec<T>> {
+    answers.iter().map(read).collect()
+}

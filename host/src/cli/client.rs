@@ -1,0 +1,214 @@
+//! The thin client of the HTTP API: JSON in, JSON out, and one clear error for
+//! each way in which a request can fail.
+
+use super::route::Route;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::Read;
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server may take to answer: it compiles what is pushed, and holds
+/// back answers that were asked to wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
+/// Entries that are asked for at a time.
+const PAGE_MAX: usize = 1_000;
+
+/// Speaks to one server for one tenant. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    agent: Agent,
+    server: String,
+    tenant: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Nobody listens there.
+    #[error(
+        "no server at {0}: start one with `segno dev`, or name another with --server or SEGNO_SERVER"
+    )]
+    Absent(String),
+    /// The connection was lost, or nothing came.
+    #[error("no answer from {server}: {why}")]
+    Lost {
+        /// The server.
+        server: String,
+        /// What happened to the connection.
+        why: String,
+    },
+    /// The server says no.
+    #[error("{}", .0.detail)]
+    Problem(Box<Problem>),
+    /// Somebody else listens there.
+    #[error("{server} does not answer like a segno server: {why}; is --server right?")]
+    Foreign {
+        /// The server.
+        server: String,
+        /// What is odd about its answer.
+        why: String,
+    },
+}
+
+/// What the server says when it says no.
+#[derive(Debug, Deserialize)]
+pub(super) struct Problem {
+    /// What is wrong and what to do.
+    detail: String,
+    /// Every problem of a definition or of params.
+    #[serde(default)]
+    pub(super) problems: Vec<Item>,
+}
+
+/// One of several problems.
+#[derive(Debug, Deserialize)]
+pub(super) struct Item {
+    /// The line, from 1; 0 if it is not in a text.
+    pub(super) line: u64,
+    /// The column, from 1; 0 if it is not in a text.
+    pub(super) column: u64,
+    /// Where in the document.
+    pub(super) path: String,
+    /// What is wrong.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) remedy: String,
+}
+
+impl Client {
+    /// A client of the server at this address. Connects to nobody yet.
+    pub(super) fn new(server: &str, tenant: &str) -> anyhow::Result<Self> {
+        // The server is on this machine or in its network: no proxy, no detours.
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(ANSWER_TIMEOUT))
+            .user_agent(concat!("segno/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Self { agent, server: address(server)?, tenant: tenant.to_owned() })
+    }
+
+    /// Asks for something.
+    pub(super) fn get(&self, route: &Route) -> Result<Value, Error> {
+        self.read(self.agent.get(self.url(route)).call())
+    }
+
+    /// Sends bytes of this type.
+    pub(super) fn send(&self, route: &Route, kind: &str, body: &[u8]) -> Result<Value, Error> {
+        self.read(self.agent.post(self.url(route)).content_type(kind).send(body))
+    }
+
+    /// Sends JSON, with a key that makes asking twice harmless.
+    pub(super) fn send_once(
+        &self,
+        route: &Route,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, Error> {
+        let mut request = self.agent.post(self.url(route)).content_type("application/json");
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.read(request.send(body.to_string()))
+    }
+
+    /// The first `limit` entries of a list, however many pages that takes.
+    pub(super) fn list(&self, route: &Route, limit: usize) -> Result<Vec<Value>, Error> {
+        let mut entries = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let wanted = (limit - entries.len()).min(PAGE_MAX);
+            let page = route.clone().with("limit", wanted).with_any("cursor", cursor.as_ref());
+            let mut page = self.get(&page)?;
+            let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
+                return Err(self.foreign("a list has no items".to_owned()));
+            };
+            entries.extend(items);
+            cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() || entries.len() >= limit {
+                // A page may have more entries than were asked for: lines of one attempt stay together.
+                entries.truncate(limit);
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// A stream of events.
+    pub(super) fn stream(&self, route: &Route) -> Result<impl Read + use<>, Error> {
+        let request = self.agent.get(self.url(route)).header("Accept", "text/event-stream");
+        let response = request.call().map_err(|error| self.failed(&error))?;
+        if response.status() == 200 {
+            return Ok(response.into_body().into_reader());
+        }
+        match self.read(Ok(response)) {
+            Ok(_) => Err(self.foreign("a stream of events is none".to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn url(&self, route: &Route) -> String {
+        format!("{}{}", self.server, route.of_tenant(&self.tenant))
+    }
+
+    fn read(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Value, Error> {
+        let mut response = response.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.map_err(|error| self.failed(&error))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .map_err(|error| self.foreign(format!("its answer is no JSON: {error}")));
+        }
+        match serde_json::from_slice(&body) {
+            Ok(problem) => Err(Error::Problem(problem)),
+            Err(_) => Err(self.foreign(format!("it said {status} and nothing more"))),
+        }
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Error {
+        let server = self.server.clone();
+        match error {
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Error::Absent(server)
+            }
+            ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => Error::Absent(server),
+            ureq::Error::Protocol(error) => self.foreign(error.to_string()),
+            ureq::Error::Timeout(_) => Error::Lost { server, why: "it takes too long".to_owned() },
+            error => Error::Lost { server, why: error.to_string() },
+        }
+    }
+
+    fn foreign(&self, why: String) -> Error {
+        Error::Foreign { server: self.server.clone(), why }
+    }
+}
+
+/// The server's address as requests begin with it.
+fn address(text: &str) -> anyhow::Result<String> {
+    let text = text.trim();
+    if text.starts_with("https://") {
+        anyhow::bail!("--server {text}: segno speaks http only; put TLS in front of the server");
+    }
+    let rest = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let is_authority = !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']);
+    let address = format!("http://{rest}");
+    if !is_authority || address.parse::<ureq::http::Uri>().is_err() {
+        anyhow::bail!("--server {text:?} is no address: write http://HOST:PORT");
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests;

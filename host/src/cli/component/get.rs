@@ -1,0 +1,78 @@
+//! `segno component get`: one version, or the newest.
+
+use super::reference::Reference;
+use crate::cli::answer::{self, Component};
+use crate::cli::client::Client;
+use crate::cli::measure::{day_and_time, size};
+use crate::cli::route::Route;
+use crate::cli::table::Table;
+use crate::cli::terminal::Terminal;
+use anyhow::{Result, bail};
+use semver::Version;
+use serde_json::Value;
+
+/// The most versions of one component that are looked through.
+const VERSIONS_MAX: usize = 10_000;
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Which component; the newest version unless one is named
+    #[arg(value_name = "NAME[@VERSION]")]
+    reference: Reference,
+}
+
+pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Terminal) -> Result<()> {
+    let Reference { name, version } = &arguments.reference;
+    let all = client.list(&Route::to(["components"]).with("name", name), VERSIONS_MAX)?;
+    let answer = choose(&all, name, version.as_deref())?;
+    if terminal.is_json() {
+        return terminal.json(answer);
+    }
+    let component: Component = answer::read(answer)?;
+    let mut facts = Table::of_facts();
+    facts.fact("component", format!("{}@{}", component.name, component.version));
+    facts.fact("digest", component.digest);
+    facts.fact("size", size(component.size_bytes));
+    facts.fact("pushed", day_and_time(&component.pushed_at));
+    for (place, import) in component.imports.into_iter().enumerate() {
+        facts.fact(if place == 0 { "imports" } else { "" }, import);
+    }
+    terminal.table(&facts)
+}
+
+fn choose<'a>(all: &'a [Value], name: &str, version: Option<&str>) -> Result<&'a Value> {
+    let version_of = |answer: &Value| answer["version"].as_str().unwrap_or_default().to_owned();
+    let found = match version {
+        Some(version) => all.iter().find(|answer| version_of(answer) == version),
+        None => all.iter().max_by_key(|answer| Version::parse(&version_of(answer)).ok()),
+    };
+    match found {
+        Some(answer) => Ok(answer),
+        None if all.is_empty() => {
+            bail!("there is no component {name:?}; `segno component list` shows what there is")
+        }
+        None => {
+            let versions: Vec<_> = all.iter().map(version_of).collect();
+            let version = version.unwrap_or_default();
+            bail!("component {name:?} has no version {version:?}, but {}", versions.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_newest_is_not_the_last_of_the_alphabet() {
+        let all = ["1.9.0", "1.10.0", "1.2.0"].map(|version| json!({ "version": version }));
+        let chosen = |version| choose(&all, "a/b", version);
+        assert_eq!(chosen(None).unwrap()["version"], "1.10.0");
+        assert_eq!(chosen(Some("1.2.0")).unwrap()["version"], "1.2.0");
+        let refusal = chosen(Some("2.0.0")).unwrap_err().to_string();
+        assert_eq!(refusal, r#"component "a/b" has no version "2.0.0", but 1.9.0, 1.10.0, 1.2.0"#);
+        assert!(choose(&[], "a/b", None).unwrap_err().to_string().contains("component list"));
+    }
+}

@@ -1,0 +1,140 @@
+//! The verbs that a user types: the folders mirror the command line, one file a
+//! verb. All of them speak to a server through its public HTTP API; only those
+//! that are a server themselves start one in this process.
+
+mod answer;
+mod bench;
+mod client;
+mod component;
+mod demo;
+mod dev;
+mod doctor;
+mod file;
+mod ink;
+mod measure;
+mod route;
+mod run;
+mod server;
+mod table;
+mod terminal;
+mod workflow;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand};
+use client::Client;
+use std::process::ExitCode;
+use terminal::{Closed, Format, Terminal};
+
+/// Durable workflows whose steps are sandboxed WebAssembly components
+#[derive(Debug, Parser)]
+#[command(name = "segno", version)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// The server to talk to
+    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    #[arg(env = "SEGNO_SERVER", default_value = "http://127.0.0.1:7333")]
+    server: String,
+    /// Whose components, workflows and runs
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    #[arg(env = "SEGNO_TENANT", default_value = "default")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    tenant: String,
+    /// How to print results
+    #[arg(short, long, global = true, value_name = "table|json", help_heading = "Global options")]
+    #[arg(value_enum, default_value_t, hide_possible_values = true)]
+    output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the example workflow on real data, and show how it is done
+    Demo(demo::Arguments),
+    /// Run a server for development: data in ./.segno, a log for people
+    Dev(dev::Arguments),
+    /// Run a server
+    Server(server::Arguments),
+    /// Build components, and keep them on the server
+    #[command(subcommand)]
+    Component(component::Verb),
+    /// Check workflows, and keep them on the server
+    #[command(subcommand)]
+    Workflow(workflow::Verb),
+    /// Start runs, and see how they are doing
+    #[command(subcommand)]
+    Run(run::Verb),
+    /// Measure Segno on this machine
+    #[command(subcommand)]
+    Bench(bench::Verb),
+    /// Look whether this machine has what a server needs
+    Doctor(doctor::Arguments),
+    /// Compile a component from standard input; the server starts this itself
+    #[command(hide = true)]
+    CompileComponent,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.global.output);
+    match perform(cli, &terminal) {
+        Ok(code) => code,
+        // Whoever reads our output has seen enough, as in `segno run list | head`.
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let Global { server, tenant, .. } = &cli.global;
+    let client = Client::new(server, tenant)?;
+    match cli.verb {
+        Verb::Demo(arguments) => demo::perform(&arguments, terminal),
+        Verb::Dev(arguments) => dev::perform(arguments),
+        Verb::Server(arguments) => server::perform(arguments),
+        Verb::Component(verb) => component::perform(verb, &client, terminal),
+        Verb::Workflow(verb) => workflow::perform(verb, &client, terminal),
+        Verb::Run(verb) => run::perform(verb, &client, terminal),
+        Verb::Bench(verb) => bench::perform(&verb, terminal),
+        Verb::Doctor(arguments) => doctor::perform(&arguments, terminal),
+        Verb::CompileComponent => Ok(crate::sandbox::compile_main()),
+    }
+}
+
+/// Reads how many entries a list may have.
+fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a number of entries, 1 or more".to_owned()),
+        Ok(limit) => Ok(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_anywhere() {
+        for line in ["segno -o json run list", "segno run list -o json", "segno run -o json list"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.global.output, Format::Json, "{line}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `segno run get`: where a run stands, step by step, and what it gave.
+
+use super::status::{cause, explain, why};
+use crate::cli::answer::{self, Run, Step};
+use crate::cli::client::Client;
+use crate::cli::ink::Ink;
+use crate::cli::measure::{day_and_time, duration, percent};
+use crate::cli::route::Route;
+use crate::cli::table::{Cell, Table};
+use crate::cli::terminal::{Target, Terminal, printable};
+use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// An output with more lines or bytes than this is not shown between other things.
+const OUTPUT_LINES_MAX: usize = 40;
+const OUTPUT_BYTES_MAX: usize = 4_000;
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Which run: run_…, or workflow#3
+    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    run: String,
+}
+
+pub(super) fn perform(
+    arguments: &Arguments,
+    client: &Client,
+    terminal: &Terminal,
+) -> Result<ExitCode> {
+    let answer = client.get(&Route::to(["runs", &arguments.run]))?;
+    if terminal.is_json() {
+        terminal.json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let run: Run = answer::read(&answer)?;
+    terminal.table(&facts(&run))?;
+    terminal.print("")?;
+    terminal.table(&steps(&run.steps))?;
+    if run.failure.is_some() || run.output.is_some() {
+        terminal.print("")?;
+        show_result(&run, terminal)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a run gave, or why it gave nothing.
+pub(super) fn show_result(run: &Run, terminal: &Terminal) -> Result<()> {
+    if let Some(failure) = &run.failure {
+        let looks = terminal.looks(Target::Out);
+        let head = Ink::Bad.paint(&run.status, looks.colours);
+        terminal.print(&format!("{head}  {}", printable(&cause(failure))))?;
+        if let Some(details) = &failure.details {
+            terminal.json(details)?;
+        }
+    } else if let Some(output) = &run.output {
+        terminal.print(&shortened(output, &run.name()))?;
+    } else {
+        terminal.print(&run.status)?;
+    }
+    Ok(())
+}
+
+fn facts(run: &Run) -> Table {
+    let mut facts = Table::of_facts();
+    facts.fact("run", format!("{}  {}", run.name(), run.run).trim_end().to_owned());
+    facts.fact("workflow", format!("{} version {}", run.workflow, run.version));
+    if let (Some(parent), Some(iteration)) = (&run.parent, run.iteration) {
+        facts.fact("parent", format!("iteration {iteration} of {parent}"));
+    }
+    facts.fact("status", Cell::status(&run.status));
+    if let Some(reason) = run.reason.as_ref().filter(|_| run.failure.is_none()) {
+        facts.fact("why", explain(reason));
+    }
+    facts.fact("created", day_and_time(&run.created_at));
+    if let Some(ended) = &run.ended_at {
+        facts.fact("ended", day_and_time(ended));
+    }
+    if run.started_at.is_some() {
+        facts.fact("time", duration(run.duration_ms));
+    }
+    facts
+}
+
+fn steps(steps: &[Step]) -> Table {
+    let mut table =
+        Table::new(["STEP", "STATUS", "ATTEMPT#", "TIME#", "PROGRESS", "COMPONENT", "WHY"]);
+    for step in steps {
+        let attempt = if step.attempt > 0 { step.attempt.to_string() } else { String::new() };
+        table.row([
+            step.step.as_str().into(),
+            Cell::status(&step.status),
+            attempt.into(),
+            step.duration_ms.map(duration).unwrap_or_default().into(),
+            progress(step).into(),
+            Cell::inked(step.component.as_deref().unwrap_or_default(), Ink::Faint),
+            why(step).into(),
+        ]);
+    }
+    table
+}
+
+fn progress(step: &Step) -> String {
+    if let Some(all) = &step.iterations {
+        let done = all.succeeded + all.failed;
+        let failed = match all.failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        return format!("{done}/{} {}%{failed}", all.total, percent(done, all.total));
+    }
+    match &step.progress {
+        Some(at) if at.total > 0 => {
+            let percent = percent(at.done, at.total);
+            format!("{}/{} {percent}% {}", at.done, at.total, at.message).trim_end().to_owned()
+        }
+        Some(at) => format!("{} {}", at.done, at.message).trim_end().to_owned(),
+        None => String::new(),
+    }
+}
+
+fn shortened(output: &Value, run: &str) -> String {
+    let text = serde_json::to_string_pretty(output).expect("a JSON value can be written");
+    if text.len() <= OUTPUT_BYTES_MAX && text.lines().count() <= OUTPUT_LINES_MAX {
+        return text;
+    }
+    let size = crate::cli::measure::size(output.to_string().len() as u64);
+    format!("output of {size}; `segno run get {run} -o json` shows it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_run_is_shown_with_what_it_waits_for() {
+        let run: Run = serde_json::from_value(json!({
+            "run": "run_01", "workflow": "report", "version": 2, "number": 3, "status": "running",
+            "created_at": "2012-12-12T08:30:00.250Z", "started_at": "2012-12-12T08:30:00.251Z",
+            "duration_ms": 1250,
+            "steps": [
+                { "step": "load", "status": "succeeded", "attempt": 1, "duration_ms": 40, "component": "weather/load@1.0.0" },
+                { "step": "per-year", "status": "running", "attempt": 0, "duration_ms": 1200,
+                  "iterations": { "total": 500, "succeeded": 11, "failed": 1, "running": 4 } },
+                { "step": "report", "status": "pending", "attempt": 0, "reason": "needs:per-year" },
+            ],
+        }))
+        .unwrap();
+        let lines = [
+            "run       report#3  run_01",
+            "workflow  report version 2",
+            "status    running",
+            "created   2012-12-12 08:30:00",
+            "time      1.25s",
+        ];
+        assert_eq!(facts(&run).render(false), lines.join("\n"));
+        let lines = [
+            "STEP      STATUS     ATTEMPT   TIME  PROGRESS             COMPONENT           WHY",
+            "load      succeeded        1   40ms                       weather/load@1.0.0",
+            "per-year  running             1.20s  12/500 2%, 1 failed",
+            "report    pending                                                             waits for per-year",
+        ];
+        assert_eq!(steps(&run.steps).render(false), lines.join("\n"));
+    }
+
+    #[test]
+    fn a_large_output_does_not_bury_the_rest() {
+        assert_eq!(shortened(&json!([1]), "a#1"), "[\n  1\n]");
+        let long = shortened(&json!("x".repeat(5_000)), "a#1");
+        assert_eq!(long, "output of 4.9 KiB; `segno run get a#1 -o json` shows it");
+    }
+}

@@ -1,0 +1,68 @@
+//! `segno run`: from a workflow to its result.
+
+mod bar;
+mod board;
+mod cancel;
+mod exec;
+mod follow;
+mod get;
+mod list;
+mod logs;
+mod params;
+mod start;
+mod status;
+mod stream;
+mod watch;
+
+use super::client::Client;
+use super::terminal::Terminal;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// What can be done with runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Start a run, and leave it to itself
+    Start(start::Arguments),
+    /// Start a run, wait for its end and print what it gave
+    ///
+    /// Exits with 0 if the run succeeded, with 1 if it did not.
+    Exec(exec::Arguments),
+    /// List runs, newest first
+    List(list::Arguments),
+    /// Show a run: its steps, what they wait for, what it gave
+    Get(get::Arguments),
+    /// Follow a run until it is over
+    ///
+    /// Exits with 0 if the run succeeded, with 1 if it did not.
+    Watch(watch::Arguments),
+    /// Show what the steps of a run have logged
+    Logs(logs::Arguments),
+    /// Stop a run and what runs inside it
+    Cancel(cancel::Arguments),
+}
+
+/// Does it.
+pub(super) fn perform(
+    verb: Verb,
+    client: &Client,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Start(arguments) => start::perform(&arguments, client, terminal),
+        Verb::Exec(arguments) => exec::perform(&arguments, client, terminal),
+        Verb::List(arguments) => list::perform(&arguments, client, terminal),
+        Verb::Get(arguments) => get::perform(&arguments, client, terminal),
+        Verb::Watch(arguments) => watch::perform(&arguments, client, terminal),
+        Verb::Logs(arguments) => logs::perform(&arguments, client, terminal),
+        Verb::Cancel(arguments) => cancel::perform(&arguments, client, terminal),
+    }
+}
+
+/// What the verb's process exits with once the run is over.
+fn exit_code(status: &str) -> ExitCode {
+    match status {
+        "succeeded" => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

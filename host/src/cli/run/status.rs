@@ -1,0 +1,85 @@
+//! Why something is as it is: the machine's reason as a sentence.
+
+use crate::cli::answer::{Failure, Step};
+use crate::cli::measure::time_of_day;
+
+/// What a reason of the server means.
+pub(super) fn explain(reason: &str) -> String {
+    match reason.split_once(':').unwrap_or((reason, "")) {
+        ("needs", "") => "nothing that it needs lets it run".to_owned(),
+        ("needs", steps) => format!("waits for {}", steps.replace(',', ", ")),
+        ("slots", _) => "waits for a free slot".to_owned(),
+        ("when", _) => "its `when` does not hold".to_owned(),
+        ("backoff", moment) => format!("is tried again at {}", time_of_day(moment)),
+        ("cancelling", _) => "is being cancelled".to_owned(),
+        ("limit", which) => format!("limit of {which} exceeded"),
+        _ => reason.to_owned(),
+    }
+}
+
+/// Why a step is as it is, and what went wrong last.
+pub(super) fn why(step: &Step) -> String {
+    let waits = match &step.reason {
+        Some(reason) if step.failure.as_ref().is_none_or(|failure| failure.reason != *reason) => {
+            explain(reason)
+        }
+        _ => String::new(),
+    };
+    match &step.failure {
+        None => waits,
+        Some(failure) if waits.is_empty() => cause(failure),
+        Some(failure) => format!("{waits}; {}", cause(failure)),
+    }
+}
+
+/// What a failure says, in one line.
+pub(super) fn cause(failure: &Failure) -> String {
+    words(&failure.reason, &failure.message)
+}
+
+/// A reason and a message, in one line and without saying anything twice.
+pub(super) fn words(reason: &str, message: &str) -> String {
+    match message.trim() {
+        "" => explain(reason),
+        message if message.starts_with(reason) => message.to_owned(),
+        message => format!("{reason}: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn step(reason: Option<&str>, failure: Option<(&str, &str)>) -> Step {
+        let failure =
+            failure.map(|(reason, message)| json!({ "reason": reason, "message": message }));
+        serde_json::from_value(json!({
+            "step": "load", "status": "waiting", "attempt": 1, "reason": reason, "failure": failure,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_wait_is_explained() {
+        for (reason, words) in [
+            ("needs:load,per-year", "waits for load, per-year"),
+            ("needs", "nothing that it needs lets it run"),
+            ("slots", "waits for a free slot"),
+            ("backoff:2012-12-12T08:30:00.250Z", "is tried again at 08:30:00.250"),
+            ("signal:landed", "signal:landed"),
+        ] {
+            assert_eq!(why(&step(Some(reason), None)), words);
+        }
+        assert_eq!(why(&step(None, None)), "");
+    }
+
+    #[test]
+    fn a_failure_is_said_once() {
+        let failed = step(Some("limit:memory"), Some(("limit:memory", "64 MiB are allowed")));
+        assert_eq!(why(&failed), "limit:memory: 64 MiB are allowed");
+        let again =
+            step(Some("backoff:2012-12-12T08:30:00.250Z"), Some(("trap", "trap: unreachable")));
+        assert_eq!(why(&again), "is tried again at 08:30:00.250; trap: unreachable");
+    }
+}

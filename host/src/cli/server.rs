@@ -1,0 +1,123 @@
+//! `segno server`: a server in this process, with a log for programs.
+
+use crate::config::Config;
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// How long attempts that do not stop are waited for at the end.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR", env = "SEGNO_DATA_DIR")]
+    data_dir: PathBuf,
+    #[command(flatten)]
+    listen: Listen,
+    /// What the log on standard error looks like; SEGNO_LOG says how much there is
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Log::Json)]
+    log: Log,
+    /// Stop when standard input ends, unless it says `stay` before
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+/// Where to serve, and how much at once.
+#[derive(Debug, clap::Args)]
+pub(super) struct Listen {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7333", value_parser = address)]
+    listen: SocketAddr,
+    /// How many attempts run at once; the rest wait
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    slots: Option<u32>,
+}
+
+/// What a log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Log {
+    /// A JSON object a line, for programs
+    Json,
+    /// A line of text, for people
+    Text,
+}
+
+pub(super) fn perform(arguments: Arguments) -> Result<ExitCode> {
+    if arguments.stop_with_stdin {
+        std::thread::spawn(stop_with_stdin);
+    }
+    serve(arguments.data_dir, &arguments.listen, arguments.log, |address| {
+        // Whoever started this process may wait for the line, or may not.
+        let _ = writeln!(io::stdout(), "{}", serde_json::json!({ "listening": address }));
+        let _ = io::stdout().flush();
+    })
+}
+
+/// Serves until somebody stops it.
+pub(super) fn serve(
+    data_dir: PathBuf,
+    listen: &Listen,
+    log: Log,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<ExitCode> {
+    start_log(log)?;
+    // The program that compiles components is this one, even if its file was
+    // replaced meanwhile.
+    let compiler = match cfg!(target_os = "linux") {
+        true => PathBuf::from("/proc/self/exe"),
+        false => std::env::current_exe().context("cannot find this program's file")?,
+    };
+    let mut config = Config::new(data_dir, compiler);
+    config.listen = listen.listen;
+    config.slots = listen.slots.unwrap_or(config.slots);
+    if !config.listen.ip().is_loopback() {
+        let address = config.listen;
+        tracing::warn!(%address, "whoever reaches this address may do everything: there are no tokens yet");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start threads")?;
+    let served = runtime.block_on(crate::server::run(config, ready));
+    runtime.shutdown_timeout(LAST_GRACE);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+fn start_log(log: Log) -> Result<()> {
+    let wanted = std::env::var("SEGNO_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::try_new(&wanted).with_context(|| {
+        format!("SEGNO_LOG={wanted:?} says nothing; write info, debug, or segno_host=debug,info")
+    })?;
+    let log_lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match log {
+        Log::Json => log_lines.json().flatten_event(true).init(),
+        Log::Text => {
+            let looks = super::terminal::Terminal::new(super::terminal::Format::Table);
+            let colours = looks.looks(super::terminal::Target::Err).colours;
+            log_lines.with_target(false).with_ansi(colours).init();
+        }
+    }
+    Ok(())
+}
+
+/// Ends this server with the process that started it, however that ends.
+fn stop_with_stdin() {
+    let mut said = Vec::new();
+    let ended = io::stdin().lock().read_to_end(&mut said);
+    if ended.is_ok() && said.trim_ascii() == b"stay" {
+        return;
+    }
+    let this = rustix::process::getpid();
+    if let Err(error) = rustix::process::kill_process(this, rustix::process::Signal::TERM) {
+        tracing::error!(%error, "this server cannot stop itself");
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write IP:PORT, for example 127.0.0.1:7333".to_owned())
+}

@@ -1,0 +1,41 @@
+//! `segno workflow apply`.
+
+use super::problems;
+use crate::cli::answer::{self, Workflow};
+use crate::cli::client::Client;
+use crate::cli::file;
+use crate::cli::route::Route;
+use crate::cli::terminal::Terminal;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What to apply.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// A definition in YAML or JSON; `-` is standard input
+    file: PathBuf,
+}
+
+pub(super) fn perform(
+    arguments: &Arguments,
+    client: &Client,
+    terminal: &Terminal,
+) -> Result<ExitCode> {
+    let source = file::read_text(&arguments.file)?;
+    let route = Route::to(["workflows"]);
+    let answer = match client.send(&route, "application/yaml", source.as_bytes()) {
+        Ok(answer) => answer,
+        Err(error) => return problems::show(&arguments.file, error, terminal),
+    };
+    if terminal.is_json() {
+        terminal.json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Workflow { workflow, version, components, unchanged, .. } = answer::read(&answer)?;
+    let done = if unchanged { "unchanged" } else { "applied" };
+    let pins: Vec<_> =
+        components.iter().map(|pin| format!("{}@{}", pin.name(), pin.version)).collect();
+    terminal.print(&format!("{done} {workflow} version {version}  {}", pins.join(" ")))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,120 @@
+//! Every number that an operator can turn, with its unit in its name.
+
+use crate::sandbox;
+use segno_engine::workflow::Limits as Wanted;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// How a host is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// How many attempts run at once; the rest wait.
+    pub slots: u32,
+    /// How much of the store is held in memory, in bytes.
+    pub store_cache_bytes: u64,
+    /// The program that compiles components: `segno` itself.
+    pub compiler: PathBuf,
+    /// What steps may use.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The defaults, for this data directory and compiler.
+    pub fn new(data_dir: PathBuf, compiler: PathBuf) -> Self {
+        Self {
+            data_dir,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7333)),
+            slots: 256,
+            store_cache_bytes: 64 << 20,
+            compiler,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What an attempt may use: by default, and at most.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Where a step says nothing.
+    pub default: sandbox::Limits,
+    /// What a step may ask for.
+    pub ceiling: sandbox::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            default: sandbox::Limits::default(),
+            ceiling: sandbox::Limits {
+                memory_bytes: 1 << 30,
+                table_elements: 1_000_000,
+                cpu_ms: 60 * 60 * 1_000,
+                wall_ms: 24 * 60 * 60 * 1_000,
+                handles: 100_000,
+                host_call_bytes: 64 << 20,
+                log_bytes: 16 << 20,
+                output_bytes: 16 << 20,
+            },
+        }
+    }
+}
+
+impl Limits {
+    /// What a step gets that asked for `wanted`. A wish above the ceiling was
+    /// refused when the workflow was pushed; the ceiling may have come down
+    /// since.
+    pub fn of_step(&self, wanted: &Wanted) -> sandbox::Limits {
+        let Self { default, ceiling } = self;
+        let pick = |wanted: Option<u64>, default: u64, ceiling: u64| {
+            wanted.unwrap_or(default).min(ceiling)
+        };
+        sandbox::Limits {
+            memory_bytes: pick(wanted.memory_bytes, default.memory_bytes, ceiling.memory_bytes),
+            table_elements: pick(
+                wanted.table_elements,
+                default.table_elements,
+                ceiling.table_elements,
+            ),
+            cpu_ms: pick(wanted.cpu_ms, default.cpu_ms, ceiling.cpu_ms),
+            wall_ms: pick(wanted.wall_ms, default.wall_ms, ceiling.wall_ms),
+            handles: pick(wanted.handles, default.handles.into(), ceiling.handles.into())
+                .try_into()
+                .unwrap_or(u32::MAX),
+            host_call_bytes: pick(
+                wanted.host_call_bytes,
+                default.host_call_bytes,
+                ceiling.host_call_bytes,
+            ),
+            log_bytes: pick(wanted.log_bytes, default.log_bytes, ceiling.log_bytes),
+            output_bytes: pick(wanted.output_bytes, default.output_bytes, ceiling.output_bytes),
+        }
+    }
+
+    /// The ceilings, as definitions are checked against them.
+    pub fn ceiling(&self) -> Wanted {
+        let sandbox::Limits {
+            memory_bytes,
+            table_elements,
+            cpu_ms,
+            wall_ms,
+            handles,
+            host_call_bytes,
+            log_bytes,
+            output_bytes,
+        } = self.ceiling;
+        Wanted {
+            memory_bytes: Some(memory_bytes),
+            table_elements: Some(table_elements),
+            cpu_ms: Some(cpu_ms),
+            wall_ms: Some(wall_ms),
+            handles: Some(handles.into()),
+            host_call_bytes: Some(host_call_bytes),
+            log_bytes: Some(log_bytes),
+            output_bytes: Some(output_bytes),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Runs that have just ended stay at hand for a while: whoever started them
+//! asks now, and would otherwise read their whole history back.
+
+use super::Driver;
+use super::live::Live;
+use segno_engine::id::RunId;
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+/// The most runs that are kept at hand.
+const RUNS_MAX: usize = 4_096;
+
+/// The most bytes of history that they may have together.
+const BYTES_MAX: usize = 32 << 20;
+
+/// The runs that are kept at hand, oldest first, with their bytes.
+#[derive(Default)]
+pub(super) struct Ended {
+    runs: VecDeque<(RunId, usize)>,
+    bytes: usize,
+}
+
+impl Ended {
+    /// Adds a run, and names those that have to go.
+    fn add(&mut self, run: RunId, bytes: usize) -> Vec<RunId> {
+        self.runs.push_back((run, bytes));
+        self.bytes += bytes;
+        let mut gone = Vec::new();
+        while self.runs.len() > RUNS_MAX || self.bytes > BYTES_MAX {
+            let Some((oldest, bytes)) = self.runs.pop_front() else { break };
+            self.bytes -= bytes;
+            gone.push(oldest);
+        }
+        gone
+    }
+}
+
+impl Driver {
+    /// Takes a run that is over out of memory: an iteration at once, for only
+    /// its parent asks for it, any other after a while.
+    pub(super) fn put_away(&self, live: &Arc<Live>, bytes: usize, keep: bool) {
+        if !keep {
+            self.lock_live().remove(&live.id);
+            return;
+        }
+        let gone = {
+            let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.add(live.id, bytes)
+        };
+        let mut open = self.lock_live();
+        for run in gone {
+            open.remove(&run);
+        }
+    }
+}

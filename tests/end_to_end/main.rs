@@ -1,0 +1,10 @@
+//! End to end: the real binary, real components, real kills. Everything goes
+//! through the command line and HTTP, as a user's would.
+
+mod architecture;
+mod guests;
+mod hostile;
+mod kill;
+mod main_job;
+mod server;
+mod wrong_input;

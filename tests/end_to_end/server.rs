@@ -1,0 +1,130 @@
+//! A server of its own for each test: a child process on a port of its choice,
+//! with a data directory that goes away with it.
+
+use crate::guests::{SEGNO, component};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    data: TempDir,
+    pub url: String,
+}
+
+impl Server {
+    /// A server on an empty directory.
+    pub fn start() -> Self {
+        Self::on(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn on(data: TempDir) -> Self {
+        let (child, url) = spawn(data.path());
+        Self { child, data, url }
+    }
+
+    /// Kills the process as a power cut would, and starts another on the same
+    /// directory.
+    pub fn kill_and_restart(mut self) -> Self {
+        self.child.kill().expect("the server is running");
+        self.child.wait().expect("the server has ended");
+        let data = std::mem::replace(&mut self.data, tempfile::tempdir().expect("a directory"));
+        Self::on(data)
+    }
+
+    /// Where its data is.
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// What a command line prints at this server.
+    pub fn segno(&self, words: &[&str]) -> Output {
+        segno(&[&["--server", self.url.as_str()], words].concat())
+    }
+
+    /// What a command line that must succeed prints as JSON.
+    pub fn json(&self, words: &[&str]) -> Value {
+        let output = self.segno(&[words, &["-o", "json"]].concat());
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("-o json prints JSON")
+    }
+
+    /// Pushes one of the examples.
+    pub fn push(&self, example: &str, name: &str) {
+        let file = component(example);
+        self.json(&["component", "push", &file.to_string_lossy(), name]);
+    }
+
+    /// Pushes a definition.
+    pub fn apply(&self, definition: &str) -> Value {
+        let file = self.data.path().join("definition.yaml");
+        std::fs::write(&file, definition).expect("the directory is writable");
+        self.json(&["workflow", "apply", &file.to_string_lossy()])
+    }
+
+    /// What a GET of this path below the tenant answers.
+    pub fn get(&self, path: &str) -> Value {
+        let url = format!("{}/v1/tenants/default/{path}", self.url);
+        let mut answer = ureq::get(&url).call().expect("the server answers");
+        answer.body_mut().read_json().expect("answers are JSON")
+    }
+
+    /// Starts a run over HTTP and returns its identifier.
+    pub fn start_run(&self, workflow: &str, params: Value) -> String {
+        let url = format!("{}/v1/tenants/default/runs", self.url);
+        let body = serde_json::json!({ "workflow": workflow, "params": params });
+        let mut answer = ureq::post(&url).send_json(body).expect("the server answers");
+        let run: Value = answer.body_mut().read_json().expect("answers are JSON");
+        run["run"].as_str().expect("a run has an identifier").to_owned()
+    }
+
+    /// The run, once it is over.
+    pub fn end_of(&self, run: &str) -> Value {
+        loop {
+            let run = self.get(&format!("runs/{run}?wait=30"));
+            if run.get("ended_at").is_some() {
+                return run;
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command line prints.
+pub fn segno(words: &[&str]) -> Output {
+    let mut command = Command::new(SEGNO);
+    command.args(words).env_remove("SEGNO_SERVER").env_remove("SEGNO_TENANT");
+    command.stdin(Stdio::null()).output().expect("the program can be started")
+}
+
+/// Bytes that a program printed, as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn spawn(data: &Path) -> (Child, String) {
+    let mut child = Command::new(SEGNO)
+        .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data.join("store"))
+        .env("SEGNO_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server can be started");
+    let stdout = child.stdout.take().expect("it was piped");
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
+    let ready: Value = serde_json::from_str(&line)
+        .unwrap_or_else(|_| panic!("the server did not become ready: {line:?}"));
+    let address = ready["listening"].as_str().expect("an address");
+    (child, format!("http://{address}"))
+}
