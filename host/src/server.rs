@@ -44,7 +44,9 @@ pub fn assemble(config: &Config, clock: Clock) -> Result<Driver> {
 pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         let what = match error.kind() {
-            ErrorKind::AddrInUse => "another process listens there; stop it or give another --listen",
+            ErrorKind::AddrInUse => {
+                "another process listens there; stop it or give another --listen"
+            }
             ErrorKind::PermissionDenied => "that needs more rights; give a port above 1023",
             _ => "give another --listen",
         };

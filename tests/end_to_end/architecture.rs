@@ -34,7 +34,14 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn all_sources() -> Vec<(PathBuf, String)> {
-    let folders = ["host/src", "host/engine/src", "host/engine/tests", "sdk/rust/src", "guest-examples", "tests"];
+    let folders = [
+        "host/src",
+        "host/engine/src",
+        "host/engine/tests",
+        "sdk/rust/src",
+        "guest-examples",
+        "tests",
+    ];
     folders.into_iter().flat_map(sources).collect()
 }
 

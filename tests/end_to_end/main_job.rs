@@ -27,11 +27,16 @@ fn hello_goes_through_the_command_line() {
 fn a_run_that_fails_is_not_a_success_for_the_shell() {
     let server = Server::start();
     server.push("hello", "hello@1.0.0");
-    server.apply("workflow: nobody\nsteps: [{ id: greet, component: hello, params: { name: ' ' } }]\n");
+    server.apply(
+        "workflow: nobody\nsteps: [{ id: greet, component: hello, params: { name: ' ' } }]\n",
+    );
     let output = server.segno(&["run", "exec", "nobody", "-o", "json"]);
     assert_eq!(output.status.code(), Some(1));
     let run: Value = serde_json::from_slice(&output.stdout).expect("-o json prints JSON");
-    assert_eq!((run["status"].as_str(), run["failure"]["reason"].as_str()), (Some("failed"), Some("fatal")));
+    assert_eq!(
+        (run["status"].as_str(), run["failure"]["reason"].as_str()),
+        (Some("failed"), Some("fatal"))
+    );
 }
 
 #[test]
@@ -53,7 +58,7 @@ fn the_weather_of_seattle_is_summed_up_right() {
     for (year, (name, days, tenths)) in years.iter().zip(expected) {
         assert_eq!(year["year"].to_string(), name);
         assert_eq!(year["days"].as_u64(), Some(days));
-        let total = year["precipitation"].as_f64().expect("a number");
+        let total = year["precipitation_mm"].as_f64().expect("a number");
         assert_eq!((total * 10.0).round() as u64, tenths, "{year}");
     }
     let html = run["output"]["html"].as_str().expect("a page");
@@ -108,7 +113,8 @@ fn asking_twice_with_one_key_starts_one_run() {
 fn a_run_keeps_the_component_that_its_workflow_was_pushed_with() {
     let server = Server::start();
     server.push("noop", "stage@1.0.0");
-    let definition = "workflow: pinned\nsteps: [{ id: s, component: stage@1, params: { name: Ada } }]\n";
+    let definition =
+        "workflow: pinned\nsteps: [{ id: s, component: stage@1, params: { name: Ada } }]\n";
     server.apply(definition);
     server.push("hello", "stage@1.1.0");
     let run = server.json(&["run", "exec", "pinned"]);
@@ -137,7 +143,10 @@ fn tenants_do_not_see_each_other() {
     let run = server.json(&["run", "exec", "mine"])["run"].as_str().expect("an id").to_owned();
     for words in [vec!["component", "list"], vec!["workflow", "list"], vec!["run", "list"]] {
         let other = server.json(&[&["--tenant", "other"], words.as_slice()].concat());
-        assert!(!other.to_string().contains("noop") && !other.to_string().contains("mine"), "{other}");
+        assert!(
+            !other.to_string().contains("noop") && !other.to_string().contains("mine"),
+            "{other}"
+        );
     }
     let output = server.segno(&["--tenant", "other", "run", "get", &run]);
     assert!(!output.status.success());
@@ -155,13 +164,18 @@ fn cancelling_ends_what_runs_inside() {
     let ended = server.end_of(&run);
     assert_eq!(ended["status"], "cancelled", "{ended}");
     let again = server.segno(&["run", "cancel", &run]);
-    assert!(!again.status.success() && text(&again.stderr).contains("already"), "{}", text(&again.stderr));
+    assert!(
+        !again.status.success() && text(&again.stderr).contains("already"),
+        "{}",
+        text(&again.stderr)
+    );
 }
 
 #[test]
 fn the_api_describes_itself() {
     let server = Server::start();
-    let mut answer = ureq::get(format!("{}/openapi.json", server.url)).call().expect("it is served");
+    let mut answer =
+        ureq::get(format!("{}/openapi.json", server.url)).call().expect("it is served");
     let description: Value = answer.body_mut().read_json().expect("it is JSON");
     let paths = description["paths"].as_object().expect("paths");
     assert!(paths.contains_key("/v1/tenants/{tenant}/runs"), "{paths:?}");

@@ -26,7 +26,7 @@ fn files_that_are_not_there_or_no_definitions() {
     };
     refused(&server.segno(&["workflow", "apply", "nowhere.yaml"]), "nowhere.yaml");
     refused(&server.segno(&["workflow", "apply", "."]), "directory");
-    refused(&server.segno(&["workflow", "apply", &file("a.yaml", b"workflow: [")]), "a.yaml:1:");
+    refused(&server.segno(&["workflow", "apply", &file("a.yaml", b"workflow: [")]), "neither YAML nor JSON");
     refused(&server.segno(&["workflow", "apply", &file("b.yaml", b"\xff\xfe\x00")]), "UTF-8");
     let cycle = b"workflow: c\nsteps:\n  - { id: a, component: x, needs: [b] }\n  - { id: b, component: x, needs: [a] }\n";
     let output = server.segno(&["workflow", "apply", &file("c.yaml", cycle)]);
@@ -42,7 +42,7 @@ fn components_that_are_none() {
     let cases: [(&str, &[u8], &str); 6] = [
         ("empty.wasm", b"", "empty"),
         ("text.wasm", b"(component)", "text"),
-        ("page.wasm", b"<!doctype html><html></html>", "HTML"),
+        ("page.wasm", b"<!doctype html><html></html>", "web page"),
         ("half.wasm", &whole[..whole.len() / 2], "truncated"),
         ("elf.wasm", b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00", "native"),
         ("module.wasm", b"\0asm\x01\0\0\0", "core module"),
@@ -66,7 +66,8 @@ fn components_that_are_none() {
 fn params_and_names_that_do_not_fit() {
     let server = Server::start();
     server.push("noop", "noop@1.0.0");
-    server.apply("workflow: w\nparams: { n: { type: int } }\nsteps: [{ id: s, component: noop }]\n");
+    server
+        .apply("workflow: w\nparams: { n: { type: int } }\nsteps: [{ id: s, component: noop }]\n");
     refused(&server.segno(&["run", "start", "v"]), "there is no workflow");
     refused(&server.segno(&["run", "start", "w"]), "n");
     refused(&server.segno(&["run", "start", "w", "--param", "n=many"]), "n");
@@ -85,7 +86,10 @@ fn servers_that_cannot_start_or_are_not_there() {
     let address = server.url.trim_start_matches("http://");
     let other = tempfile::tempdir().expect("a directory");
     let store = other.path().join("store").to_string_lossy().into_owned();
-    refused(&segno(&["server", "--data-dir", &store, "--listen", address]), "another process listens");
+    refused(
+        &segno(&["server", "--data-dir", &store, "--listen", address]),
+        "another process listens",
+    );
     let taken = server.data_dir().join("store").to_string_lossy().into_owned();
     refused(&segno(&["server", "--data-dir", &taken, "--listen", "127.0.0.1:0"]), "in use");
     let file = other.path().join("file");

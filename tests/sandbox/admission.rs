@@ -202,8 +202,7 @@ async fn imports_and_exports_of_other_types_are_refused() {
         r#"(component
             (import "segno:step/timers@0.1.0" (instance (export "now" (func (result string))))))"#,
     ] {
-        let Err(Error::Refused(refused)) =
-            host.try_component(&wat::parse_str(text).unwrap()).await
+        let Err(Error::Refused(refused)) = host.try_component(&wat::parse_str(text).unwrap()).await
         else {
             panic!("{text} was accepted")
         };

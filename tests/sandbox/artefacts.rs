@@ -11,21 +11,21 @@ use std::path::{Path, PathBuf};
 
 /// The artefacts in a sandbox's directory, with this ending.
 fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory.join("artefacts")).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(directory.join("artefacts")).expect("it is there");
+    let paths = entries.map(|entry| entry.expect("it can be listed").path());
     paths.filter(|path| path.extension().is_some_and(|end| end == ending)).collect()
 }
 
 /// Runs the echo in a new sandbox on `directory`; says whether it was compiled.
 async fn runs_again(directory: &Path) -> bool {
-    let sandbox = Sandbox::new(config(directory)).unwrap();
+    let sandbox = Sandbox::new(config(directory)).expect("the sandbox is set up");
     let loaded = Cell::new(false);
     let bytes = echo();
     let load = || async {
         loaded.set(true);
         Ok::<_, Infallible>(bytes.clone())
     };
-    let component = sandbox.component(&digest(&bytes), load).await.unwrap();
+    let component = sandbox.component(&digest(&bytes), load).await.expect("it is admitted");
     let report = sandbox.run(task(component, "[3]", Limits::default()), &Watch::new()).await;
     assert_eq!(output(&report), "[3]");
     loaded.get()
@@ -63,18 +63,13 @@ async fn a_damaged_artefact_is_compiled_anew() {
     host.component(&echo()).await;
     let path = files(&host.directory, "cwasm").pop().unwrap();
     let good = std::fs::read(&path).unwrap();
-    let damages: [&dyn Fn(&mut Vec<u8>); 4] = [
-        &|code| code.truncate(good.len() / 2),
-        &|code| code.clear(),
-        &|code| code[good.len() / 2] ^= 1,
-        &|code| code.extend([0; 10]),
-    ];
-    for damage in damages {
-        let mut code = good.clone();
-        damage(&mut code);
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    let longer = [&good[..], &[0; 10]].concat();
+    for damaged in [&good[..good.len() / 2], &[], &flipped, &longer] {
         // A file of its own: the other one is still mapped.
         std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, code).unwrap();
+        std::fs::write(&path, damaged).unwrap();
         assert!(runs_again(&host.directory).await);
         assert!(!runs_again(&host.directory).await);
     }
@@ -91,7 +86,8 @@ async fn artefacts_of_another_build_are_removed() {
         std::fs::write(folder.join(name), "x").unwrap();
     }
     Sandbox::new(config(&directory)).unwrap();
-    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["README"]);
     std::fs::remove_dir_all(&directory).unwrap();
 }
@@ -114,15 +110,24 @@ async fn a_compilation_that_takes_too_much_is_stopped() {
     let bomb = step(&format!("{body} (unreachable)"));
     let limits = CompileLimits::default();
     for (guest, limits, word) in [
-        (echo(), CompileLimits { wall_ms: 1, ..limits }, "time limit of 1ms"),
-        (echo(), CompileLimits { output_bytes: 100, ..limits }, "artefact limit of 100B"),
-        (bomb, CompileLimits { memory_bytes: 64 << 20, ..limits }, "memory limit of 64MiB"),
+        (&echo(), CompileLimits { output_bytes: 100, ..limits }, "artefact limit of 100B"),
+        (&bomb, CompileLimits { memory_bytes: 64 << 20, ..limits }, "memory limit of 64MiB"),
+        (&bomb, CompileLimits { cpu_s: 1, ..limits }, "processor time limit of 1s"),
     ] {
         let host = TestSandbox::with(|config| config.compile = limits);
-        let Err(Error::Refused(refused)) = host.try_component(&guest).await else {
+        let Err(Error::Refused(refused)) = host.try_component(guest).await else {
             panic!("{word}: it was compiled")
         };
         assert!(refused.to_string().contains(word), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_compilation_that_waits_for_too_long_may_be_tried_again() {
+    let host = TestSandbox::with(|config| config.compile.wall_ms = 1);
+    for _ in 0..2 {
+        let error = host.try_component(&echo()).await.unwrap_err();
+        assert!(matches!(error, Error::Compiler { action: "finish in time", .. }), "{error}");
     }
 }
 

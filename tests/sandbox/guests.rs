@@ -44,12 +44,52 @@ pub(crate) fn step_module(imports: &str, parts: &str) -> Vec<u8> {
 /// `module` with the types of the step world.
 pub(crate) fn with_world(mut module: Vec<u8>) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(repository().join("wit")).expect("the contract is valid");
-    let world = resolve.select_world(&[package], Some("step")).expect("it has a world `step`");
+    resolve.push_dir(repository().join("wit")).expect("the contract is valid");
+    let package = resolve.push_str("tests.wit", WORLD).expect("so is this world");
+    let world = resolve.select_world(&[package], Some("step")).expect("there it is");
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("the module gets a section more");
     module
 }
+
+/// A step with the part of WASI that guests in these tests call.
+const WORLD: &str = "
+    package segno:tests;
+
+    world step {
+        include segno:step/step@0.1.0;
+        import wasi:clocks/monotonic-clock@0.2.0;
+        import wasi:cli/stdout@0.2.0;
+        import wasi:random/random@0.2.0;
+    }
+    package wasi:io@0.2.0 {
+        interface error { resource error; }
+        interface poll { resource pollable { block: func(); } }
+        interface streams {
+            use error.{error};
+            variant stream-error { last-operation-failed(error), closed }
+            resource output-stream {
+                write: func(contents: list<u8>) -> result<_, stream-error>;
+            }
+        }
+    }
+    package wasi:clocks@0.2.0 {
+        interface monotonic-clock {
+            use wasi:io/poll@0.2.0.{pollable};
+            type duration = u64;
+            subscribe-duration: func(when: duration) -> pollable;
+        }
+    }
+    package wasi:cli@0.2.0 {
+        interface stdout {
+            use wasi:io/streams@0.2.0.{output-stream};
+            get-stdout: func() -> output-stream;
+        }
+    }
+    package wasi:random@0.2.0 {
+        interface random { get-random-bytes: func(len: u64) -> list<u8>; }
+    }
+";
 
 /// A step without imports whose `$step` has this body.
 pub(crate) fn step(body: &str) -> Vec<u8> {
@@ -72,23 +112,23 @@ pub(crate) fn spins() -> Vec<u8> {
     step("(loop $again (br $again)) (unreachable)")
 }
 
-/// The example `name`, built from source, once for all tests.
+/// The example `name`, built from source by the verb that users have, once for
+/// all tests.
 pub(crate) fn example(name: &str) -> Vec<u8> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--target", "wasm32-wasip2", "--lib"])
-            .args(["-p", "hello", "-p", "noop", "-p", "hostile"])
-            .arg("--target-dir")
-            .arg(&target)
-            .current_dir(repository())
-            .status()
-            .expect("cargo runs these tests, so it can be started");
-        assert!(built.success(), "the examples do not build");
-        target.join("wasm32-wasip2/release")
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox-components");
+        let examples = repository().join("guest-examples");
+        let built = Command::new(env!("CARGO_BIN_EXE_segno"))
+            .args(["component", "build", "--out"])
+            .arg(&out)
+            .args(["hello", "noop", "hostile"].map(|name| examples.join(name)))
+            .output()
+            .expect("the program can be started");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        out
     });
-    let path = folder.join(format!("{}.wasm", name.replace('-', "_")));
+    let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

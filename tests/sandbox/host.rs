@@ -2,7 +2,7 @@
 
 use segno_engine::payload::Payload;
 use segno_host::sandbox::{
-    Component, Config, Context, Error, Limits, Outcome, Report, Sandbox, Task, Watch,
+    CompileLimits, Component, Config, Context, Error, Limits, Outcome, Report, Sandbox, Task, Watch,
 };
 use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
@@ -54,6 +54,8 @@ impl Drop for TestSandbox {
 pub(crate) fn config(directory: &Path) -> Config {
     Config {
         compiler: env!("CARGO_BIN_EXE_segno").into(),
+        // Compilers of other tests may keep the machine busy.
+        compile: CompileLimits { wall_ms: 1_800_000, ..CompileLimits::default() },
         slots: 16,
         ..Config::new(directory.join("artefacts"))
     }

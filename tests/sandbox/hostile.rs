@@ -11,7 +11,7 @@ const LIMITS: Limits = Limits {
     memory_bytes: 64 << 20,
     table_elements: 100_000,
     cpu_ms: 300,
-    wall_ms: 10_000,
+    wall_ms: 600_000,
     handles: 4_096,
     host_call_bytes: 1 << 20,
     log_bytes: 256 << 10,

@@ -29,15 +29,14 @@ fn expect(report: &Report, reason: &str, words: &[&str]) {
     assert!(!parts.iter().any(|part| message.contains(part)), "{message}");
 }
 
-const CPU: Limits =
-    Limits { cpu_ms: 100, ..defaults() };
+const CPU: Limits = Limits { cpu_ms: 100, ..defaults() };
 
 const fn defaults() -> Limits {
     Limits {
         memory_bytes: 4 << 20,
         table_elements: 1_000,
         cpu_ms: 2_000,
-        wall_ms: 20_000,
+        wall_ms: 600_000,
         handles: 100,
         host_call_bytes: 64 << 10,
         log_bytes: 4 << 10,

@@ -4,6 +4,7 @@ use crate::guests::{component, echo, example, spins};
 use crate::host::{TestSandbox, failure, output, task};
 use segno_host::sandbox::{Limits, Outcome, Phase, Watch};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 const FOREVER: Limits = Limits {
     memory_bytes: 4 << 20,
@@ -123,11 +124,12 @@ async fn short_steps_pass_by_those_that_never_stop() {
     let host = TestSandbox::with(|config| config.turns = 1);
     let (spins, echo) = (host.component(&spins()).await, host.component(&echo()).await);
     let watches: Vec<_> = (0..8).map(|_| Watch::new()).collect();
-    let spinning = futures_of(watches.iter().map(|watch| {
-        let (sandbox, task, watch) =
-            (host.sandbox.clone(), task(spins.clone(), "1", FOREVER), watch.clone());
-        async move { sandbox.run(task, &watch).await }
-    }));
+    let mut spinning = JoinSet::new();
+    for watch in &watches {
+        let (sandbox, watch) = (host.sandbox.clone(), watch.clone());
+        let task = task(spins.clone(), "1", FOREVER);
+        spinning.spawn(async move { sandbox.run(task, &watch).await });
+    }
     while watches.iter().any(|watch| watch.usage().cpu_us < 5_000) {
         tokio::task::yield_now().await;
     }
@@ -137,21 +139,14 @@ async fn short_steps_pass_by_those_that_never_stop() {
         pulse.tick().await;
         let start = Instant::now();
         let (sandbox, task) = (host.sandbox.clone(), task(echo.clone(), "2", FOREVER));
-        let report = tokio::spawn(async move { sandbox.run(task, &Watch::new()).await });
-        assert_eq!(output(&report.await.unwrap()), "2");
+        let mut short = JoinSet::new();
+        short.spawn(async move { sandbox.run(task, &Watch::new()).await });
+        assert_eq!(output(&short.join_all().await[0]), "2");
         waits.push(start.elapsed());
     }
     watches.iter().for_each(Watch::cancel);
-    for ended in spinning {
-        assert_eq!(ended.await.unwrap().outcome, Outcome::Cancelled);
-    }
+    let ended = spinning.join_all().await;
+    assert!(ended.iter().all(|report| report.outcome == Outcome::Cancelled));
     waits.sort();
     assert!(waits[20] < Duration::from_millis(4), "{waits:?}");
-}
-
-fn futures_of<F>(attempts: impl Iterator<Item = F>) -> Vec<tokio::task::JoinHandle<F::Output>>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    attempts.map(tokio::spawn).collect()
 }

@@ -126,7 +126,8 @@ impl Run {
                 self.end_iteration(*step, *index, result);
             }
             Event::ForeachSucceeded { step } => {
-                let output = self.loop_mut(*step).map_or_else(Payload::null, Iterations::take_output);
+                let output =
+                    self.loop_mut(*step).map_or_else(Payload::null, Iterations::take_output);
                 self.finish(at, *step, StepState::Succeeded { output });
             }
             Event::ForeachStopRequested { step, failure } => self.stop_foreach(*step, failure),
@@ -212,9 +213,9 @@ impl Run {
 
     /// Whether this attempt is the one under way.
     pub fn is_running(&self, step: StepIndex, attempt: u32) -> bool {
-        self.steps.get(step as usize).is_some_and(|run| {
-            run.attempt == attempt && run.state == StepState::Running
-        })
+        self.steps
+            .get(step as usize)
+            .is_some_and(|run| run.attempt == attempt && run.state == StepState::Running)
     }
 
     pub(crate) fn state_of(&self, step: StepIndex) -> Option<&StepState> {
@@ -295,7 +296,10 @@ impl Run {
         self.agenda.remove(&place);
         self.clear_timeout(place);
         let step = &mut self.steps[place as usize];
-        if matches!(step.state, StepState::Running | StepState::BackingOff { .. } | StepState::Looping) {
+        if matches!(
+            step.state,
+            StepState::Running | StepState::BackingOff { .. } | StepState::Looping
+        ) {
             self.active -= 1;
         }
         step.state = state;
@@ -443,8 +447,7 @@ impl Iterations {
 
     /// Whether nothing runs and nothing will.
     pub(crate) fn is_over(&self, stopping: bool) -> bool {
-        self.in_flight.is_empty()
-            && (self.next == self.count || stopping || self.failure.is_some())
+        self.in_flight.is_empty() && (self.next == self.count || stopping || self.failure.is_some())
     }
 
     fn end(&mut self, index: u32, result: &IterationResult) {
@@ -470,31 +473,5 @@ impl Iterations {
     /// The list of all outputs, in the order of the iterations.
     fn take_output(&mut self) -> Payload {
         Payload::from_elements(std::mem::take(&mut self.outputs).iter().flatten())
-    }
-}
-
-impl Event {
-    /// The step that the event is about.
-    pub fn step(&self) -> Option<StepIndex> {
-        match self {
-            Self::StepStarted { step, .. }
-            | Self::AttemptStarted { step, .. }
-            | Self::AttemptFailed { step, .. }
-            | Self::StepSucceeded { step, .. }
-            | Self::StepFailed { step, .. }
-            | Self::StepUnsatisfied { step, .. }
-            | Self::ForeachStarted { step, .. }
-            | Self::IterationsStarted { step, .. }
-            | Self::IterationEnded { step, .. }
-            | Self::ForeachSucceeded { step }
-            | Self::ForeachStopRequested { step, .. }
-            | Self::ForeachStopped { step } => Some(*step),
-            Self::RunCreated { .. }
-            | Self::RunStarted
-            | Self::StopRequested { .. }
-            | Self::RunSucceeded { .. }
-            | Self::RunFailed { .. }
-            | Self::RunStopped => None,
-        }
     }
 }

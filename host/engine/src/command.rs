@@ -56,7 +56,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The run is over.
-    #[error("the run has already {status}")]
+    #[error("the run is already over: {status}")]
     Over {
         /// How it ended.
         status: &'static str,

@@ -140,6 +140,32 @@ pub enum Event {
     RunStopped,
 }
 
+impl Event {
+    /// The step that the event is about.
+    pub fn step(&self) -> Option<StepIndex> {
+        match self {
+            Self::StepStarted { step, .. }
+            | Self::AttemptStarted { step, .. }
+            | Self::AttemptFailed { step, .. }
+            | Self::StepSucceeded { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepUnsatisfied { step, .. }
+            | Self::ForeachStarted { step, .. }
+            | Self::IterationsStarted { step, .. }
+            | Self::IterationEnded { step, .. }
+            | Self::ForeachSucceeded { step }
+            | Self::ForeachStopRequested { step, .. }
+            | Self::ForeachStopped { step } => Some(*step),
+            Self::RunCreated { .. }
+            | Self::RunStarted
+            | Self::StopRequested { .. }
+            | Self::RunSucceeded { .. }
+            | Self::RunFailed { .. }
+            | Self::RunStopped => None,
+        }
+    }
+}
+
 /// Where a run comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

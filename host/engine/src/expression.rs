@@ -22,6 +22,7 @@ mod json;
 mod library;
 mod node;
 mod operation;
+mod pattern;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -169,9 +169,8 @@ impl FromStr for TenantId {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let valid = (1..=63).contains(&text.len())
-            && text.bytes().all(fits)
-            && !text.starts_with('-');
+        let valid =
+            (1..=63).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('-');
         if valid {
             Ok(Self(text.into()))
         } else {
@@ -232,7 +231,8 @@ mod tests {
 
     #[test]
     fn bad_identifiers_are_refused() {
-        for text in ["", "run_", "run_8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "run_U0000000000000000000000000"] {
+        for text in ["", "run_", "run_8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "run_U0000000000000000000000000"]
+        {
             assert!(text.parse::<RunId>().is_err(), "{text}");
         }
         for text in ["", "-a", "A", "a/b", "a\0", &"a".repeat(64)] {

@@ -380,9 +380,8 @@ impl Run {
     pub(crate) fn default_output(&self) -> Payload {
         let body = self.body();
         let last = || (0..body.steps.len()).filter(|place| body.steps[*place].needed_by.is_empty());
-        let output = |place: usize| {
-            self.steps[place].state.output().cloned().unwrap_or_else(Payload::null)
-        };
+        let output =
+            |place: usize| self.steps[place].state.output().cloned().unwrap_or_else(Payload::null);
         match (last().next(), last().nth(1)) {
             (Some(only), None) => output(only),
             _ => Payload::from_fields(

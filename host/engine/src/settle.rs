@@ -62,7 +62,10 @@ fn any_edge_holds(run: &Run, step: &Step) -> Result<bool, Failure> {
         }
         let holds = match &need.condition {
             Some(condition) => condition.holds(run).map_err(|message| {
-                bad_expression(&format!("needs.{}", run.body().steps[need.step as usize].id), &message)
+                bad_expression(
+                    &format!("needs.{}", run.body().steps[need.step as usize].id),
+                    &message,
+                )
             })?,
             None => true,
         };
@@ -98,7 +101,11 @@ fn start_foreach(run: &Run, step: StepIndex, foreach: &Foreach) -> Result<Event,
         );
         return Err(Failure::new(FailureKind::User, "limit:iterations", message));
     }
-    Ok(Event::ForeachStarted { step, items: Payload::from(Value::Object(items)), count: count as u32 })
+    Ok(Event::ForeachStarted {
+        step,
+        items: Payload::from(Value::Object(items)),
+        count: count as u32,
+    })
 }
 
 fn settle_loop(run: &Run, place: StepIndex, step: &Step, iterations: &Iterations) -> Event {

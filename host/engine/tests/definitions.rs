@@ -200,6 +200,16 @@ fn every_problem_says_what_to_do() {
 }
 
 #[test]
+fn line_ends_and_byte_order_marks_make_no_difference() {
+    for case in cases().iter().filter(|case| is_good(case) && !case.source.contains(": |")) {
+        let windows = case.source.replace('\n', "\r\n");
+        assert_eq!(outcome(&windows), case.expected, "{}", case.path.display());
+        let marked = format!("\u{feff}{}", case.source);
+        assert_eq!(outcome(&marked), case.expected, "{}", case.path.display());
+    }
+}
+
+#[test]
 fn a_flood_of_problems_is_cut_off() {
     let steps: Vec<_> = (0..500).map(|number| json!({"id": "same", "nedes": number})).collect();
     let problems = check(&json!({"workflow": "w", "steps": steps}).to_string(), &Shelf);

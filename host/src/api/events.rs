@@ -80,7 +80,7 @@ impl Watcher {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            if self.over || self.read().is_err() {
+            if self.over || self.driver.is_stopping() || self.read().is_err() {
                 return None;
             }
             if !self.ready.is_empty() || self.over {

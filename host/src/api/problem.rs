@@ -90,11 +90,9 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Invalid { .. } => Self::bad_request(error.to_string()),
-            store::Error::Unavailable { .. } => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store_unavailable",
-                error.to_string(),
-            ),
+            store::Error::Unavailable { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", error.to_string())
+            }
             other => {
                 error!(error = %other, "the store is not as it should be");
                 let detail = format!("the host cannot read its data: {other}");

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A component.
 #[derive(Debug, Deserialize)]
@@ -41,7 +41,7 @@ pub(super) struct Param {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) required: bool,
-    pub(super) default: Option<Value>,
+    pub(super) default: Option<Box<RawValue>>,
     pub(super) description: Option<String>,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Run {
     pub(super) started_at: Option<String>,
     pub(super) ended_at: Option<String>,
     pub(super) duration_ms: u64,
-    pub(super) output: Option<Value>,
+    pub(super) output: Option<Box<RawValue>>,
     pub(super) failure: Option<Failure>,
     pub(super) steps: Vec<Step>,
 }
@@ -99,7 +99,7 @@ pub(super) struct Run {
 pub(super) struct Failure {
     pub(super) reason: String,
     pub(super) message: String,
-    pub(super) details: Option<Value>,
+    pub(super) details: Option<Box<RawValue>>,
 }
 
 /// A step of a run.
@@ -170,12 +170,12 @@ pub(super) fn is_open(status: &str) -> bool {
 }
 
 /// Reads an answer.
-pub(super) fn read<T: DeserializeOwned>(answer: &Value) -> Result<T> {
-    T::deserialize(answer)
+pub(super) fn read<T: DeserializeOwned>(answer: &RawValue) -> Result<T> {
+    serde_json::from_str(answer.get())
         .context("the server's answer is not what this segno expects; is it of the same version?")
 }
 
 /// Reads the entries of a list.
-pub(super) fn read_all<T: DeserializeOwned>(answers: &[Value]) -> Result<Vec<T>> {
-    answers.iter().map(read).collect()
+pub(super) fn read_all<T: DeserializeOwned>(answers: &[Box<RawValue>]) -> Result<Vec<T>> {
+    answers.iter().map(|answer| read(answer)).collect()
 }

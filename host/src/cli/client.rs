@@ -4,6 +4,7 @@
 use super::route::Route;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::Response;
@@ -59,6 +60,13 @@ pub(super) enum Error {
     },
 }
 
+/// One page of a list.
+#[derive(Debug, Deserialize)]
+struct Page {
+    items: Vec<Box<RawValue>>,
+    next: Option<String>,
+}
+
 /// What the server says when it says no.
 #[derive(Debug, Deserialize)]
 pub(super) struct Problem {
@@ -101,13 +109,21 @@ impl Client {
     }
 
     /// Asks for something.
-    pub(super) fn get(&self, route: &Route) -> Result<Value, Error> {
+    pub(super) fn get(&self, route: &Route) -> Result<Box<RawValue>, Error> {
         self.read(self.agent.get(self.url(route)).call())
     }
 
     /// Sends bytes of this type.
-    pub(super) fn send(&self, route: &Route, kind: &str, body: &[u8]) -> Result<Value, Error> {
-        self.read(self.agent.post(self.url(route)).content_type(kind).send(body))
+    pub(super) fn send(
+        &self,
+        route: &Route,
+        kind: &str,
+        body: &[u8],
+    ) -> Result<Box<RawValue>, Error> {
+        // The server may refuse a body by its size alone: it is asked before the
+        // body is on its way, or it could only hang up.
+        let request = self.agent.post(self.url(route)).header("Expect", "100-continue");
+        self.read(request.content_type(kind).send(body))
     }
 
     /// Sends JSON, with a key that makes asking twice harmless.
@@ -116,7 +132,7 @@ impl Client {
         route: &Route,
         body: &Value,
         key: Option<&str>,
-    ) -> Result<Value, Error> {
+    ) -> Result<Box<RawValue>, Error> {
         let mut request = self.agent.post(self.url(route)).content_type("application/json");
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
@@ -125,18 +141,16 @@ impl Client {
     }
 
     /// The first `limit` entries of a list, however many pages that takes.
-    pub(super) fn list(&self, route: &Route, limit: usize) -> Result<Vec<Value>, Error> {
+    pub(super) fn list(&self, route: &Route, limit: usize) -> Result<Vec<Box<RawValue>>, Error> {
         let mut entries = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
             let wanted = (limit - entries.len()).min(PAGE_MAX);
             let page = route.clone().with("limit", wanted).with_any("cursor", cursor.as_ref());
-            let mut page = self.get(&page)?;
-            let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
-                return Err(self.foreign("a list has no items".to_owned()));
-            };
-            entries.extend(items);
-            cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            let page: Page = serde_json::from_str(self.get(&page)?.get())
+                .map_err(|error| self.foreign(format!("a list is none: {error}")))?;
+            entries.extend(page.items);
+            cursor = page.next;
             if cursor.is_none() || entries.len() >= limit {
                 // A page may have more entries than were asked for: lines of one attempt stay together.
                 entries.truncate(limit);
@@ -162,7 +176,7 @@ impl Client {
         format!("{}{}", self.server, route.of_tenant(&self.tenant))
     }
 
-    fn read(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Value, Error> {
+    fn read(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Box<RawValue>, Error> {
         let mut response = response.map_err(|error| self.failed(&error))?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
@@ -186,6 +200,7 @@ impl Client {
             ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => Error::Absent(server),
             ureq::Error::Protocol(error) => self.foreign(error.to_string()),
             ureq::Error::Timeout(_) => Error::Lost { server, why: "it takes too long".to_owned() },
+            ureq::Error::Io(error) => Error::Lost { server, why: error.to_string() },
             error => Error::Lost { server, why: error.to_string() },
         }
     }

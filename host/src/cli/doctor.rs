@@ -28,7 +28,7 @@ pub(super) fn perform(arguments: &Arguments, terminal: &Terminal) -> Result<Exit
         let facts = facts.iter().map(|Fact { name, value, ok, remedy }| {
             json!({ "name": name, "value": value, "ok": ok, "remedy": remedy })
         });
-        terminal.json(&facts.collect())?;
+        terminal.json(&facts.collect::<serde_json::Value>())?;
     } else {
         let mut table = Table::new(["", "WHAT", "FOUND", "REMEDY"]);
         for Fact { name, value, ok, remedy } in facts {

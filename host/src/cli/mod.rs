@@ -11,6 +11,7 @@ mod dev;
 mod doctor;
 mod file;
 mod ink;
+mod json;
 mod measure;
 mod route;
 mod run;

@@ -3,9 +3,10 @@
 //! of guests off their screen.
 
 use super::ink::Ink;
+use super::json;
 use super::table::Table;
 use clap::ValueEnum;
-use serde_json::Value;
+use serde::Serialize;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -91,9 +92,8 @@ impl Terminal {
     }
 
     /// A result, as JSON.
-    pub(super) fn json(&self, value: &Value) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(value).expect("a JSON value can be written");
-        self.print(&text)
+    pub(super) fn json(&self, value: &impl Serialize) -> anyhow::Result<()> {
+        self.print(&json::laid_out(&serde_json::to_string(value)?))
     }
 
     /// A result, as columns.

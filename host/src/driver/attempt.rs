@@ -1,7 +1,7 @@
 //! Takes an attempt from the engine to the sandbox, and its result back.
 
-use super::{Driver, logs};
 use super::live::{InFlight, Live};
+use super::{Driver, logs};
 use crate::sandbox::{self, Context, Outcome as Ran, Report, Task, Watch};
 use crate::store::{self, AttemptLog, Write};
 use segno_engine::command::{Command, Outcome};
@@ -13,7 +13,6 @@ use segno_engine::usage::Usage;
 use segno_engine::workflow::{Limits as Wanted, Pin, StepKind};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -37,7 +36,7 @@ struct Work {
 impl Driver {
     /// Hands an attempt to the sandbox, unless it is no longer wanted.
     pub(super) fn run_attempt(&self, live: &Arc<Live>, step: StepIndex, attempt: Attempt) {
-        if self.0.stopping.load(Ordering::SeqCst) {
+        if self.is_stopping() {
             return;
         }
         if let Some(work) = prepare(live, step, attempt) {

@@ -101,9 +101,7 @@ impl Driver {
     ) -> Result<Pushed, PushError> {
         check_name(name)?;
         Version::parse(version).map_err(|error| {
-            PushError::BadName(format!(
-                "version {version:?} is not of the form 1.2.3: {error}"
-            ))
+            PushError::BadName(format!("version {version:?} is not of the form 1.2.3: {error}"))
         })?;
         let admitted = sandbox::admit(bytes, &AdmissionLimits::default())?;
         let digest = Digest::of(&admitted.component);
@@ -207,8 +205,7 @@ impl Driver {
             latest_version: record.version,
             changed_at: record.created_at,
         };
-        let writes =
-            vec![Write::version(tenant, &record)?, Write::workflow(tenant, &properties)?];
+        let writes = vec![Write::version(tenant, &record)?, Write::workflow(tenant, &properties)?];
         self.0.store.commit(writes).durable().await?;
         self.cache_workflow(tenant, record.version, Arc::clone(&workflow));
         Ok(Applied { record, workflow, unchanged: false })
@@ -280,9 +277,7 @@ impl Driver {
 
 fn check_name(name: &str) -> Result<(), PushError> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let segment = |part: &str| {
-        !part.is_empty() && !part.starts_with('-') && part.bytes().all(fits)
-    };
+    let segment = |part: &str| !part.is_empty() && !part.starts_with('-') && part.bytes().all(fits);
     if name.len() <= 128 && name.split('/').all(segment) {
         return Ok(());
     }
@@ -326,8 +321,10 @@ impl Catalog for Shelf<'_> {
         let wanted = VersionReq::parse(&wanted)
             .map_err(|error| format!("{requirement:?} is not a version: {error}"))?;
         let all = self.versions_of(name);
-        let parsed = all.iter().filter_map(|record| Some((Version::parse(&record.version).ok()?, record)));
-        let newest = parsed.filter(|(version, _)| wanted.matches(version)).max_by(|a, b| a.0.cmp(&b.0));
+        let parsed =
+            all.iter().filter_map(|record| Some((Version::parse(&record.version).ok()?, record)));
+        let newest =
+            parsed.filter(|(version, _)| wanted.matches(version)).max_by(|a, b| a.0.cmp(&b.0));
         let Some((_, record)) = newest else {
             return Err(if all.is_empty() {
                 format!("there is no component {name:?}; push it with `segno component push`")

@@ -39,11 +39,7 @@ impl Driver {
     ///
     /// # Errors
     /// The store cannot answer.
-    pub async fn snapshot(
-        &self,
-        tenant: &TenantId,
-        run: RunId,
-    ) -> Result<Option<Snapshot>, Error> {
+    pub async fn snapshot(&self, tenant: &TenantId, run: RunId) -> Result<Option<Snapshot>, Error> {
         if let Some(live) = self.live(tenant, run) {
             let (snapshot, ticket) = snapshot_of(&live);
             ticket.durable().await?;
@@ -92,7 +88,8 @@ impl Driver {
             let changed = live.changed.notified();
             let ticket = {
                 let state = live.lock();
-                let more = state.records > records || !state.run.status().is_open();
+                let over = !state.run.status().is_open() || self.is_stopping();
+                let more = state.records > records || over;
                 more.then(|| state.ticket.clone())
             };
             match ticket {
@@ -131,9 +128,7 @@ fn snapshot_of(live: &Live) -> (Snapshot, store::Ticket) {
     let snapshot = Snapshot {
         run: state.run.clone(),
         records: state.records,
-        attempts: attempts
-            .map(|(step, running)| (*step, running.watch.clone()))
-            .collect(),
+        attempts: attempts.map(|(step, running)| (*step, running.watch.clone())).collect(),
     };
     (snapshot, state.ticket.clone())
 }
@@ -167,9 +162,8 @@ pub(super) fn fold(
     surroundings: Surroundings,
     history: &[Record],
 ) -> Result<Run, Corrupt> {
-    let events = history
-        .iter()
-        .flat_map(|record| record.events.iter().map(|event| (record.at, event)));
+    let events =
+        history.iter().flat_map(|record| record.events.iter().map(|event| (record.at, event)));
     Run::replay(id, workflow, surroundings, events)
 }
 

@@ -13,7 +13,7 @@ mod perform;
 mod recover;
 mod start;
 
-pub use catalog::{ApplyError, Applied, PushError, Pushed};
+pub use catalog::{Applied, ApplyError, PushError, Pushed};
 pub use inspect::Snapshot;
 pub use logs::LogPage;
 pub use start::{StartError, StartRun, Started};
@@ -120,7 +120,13 @@ impl Driver {
         let open: Vec<_> = self.lock_live().values().cloned().collect();
         for live in open {
             live.lock().attempts.values().for_each(|running| running.watch.cancel());
+            live.changed.notify_waiters();
         }
+    }
+
+    /// Whether the host is about to end: nobody should wait for a run any more.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::SeqCst)
     }
 
     /// One turn and everything that follows from it inside this process.

@@ -186,7 +186,12 @@ impl Driver {
     }
 
     /// Takes an open run into memory, and says what is outstanding for it.
-    pub(super) fn adopt(&self, tenant: &segno_engine::id::TenantId, run: Run, records: u64) -> Vec<Due> {
+    pub(super) fn adopt(
+        &self,
+        tenant: &segno_engine::id::TenantId,
+        run: Run,
+        records: u64,
+    ) -> Vec<Due> {
         let outstanding = run.outstanding();
         let live = Live::new(tenant.clone(), run, records, Ticket::done());
         self.lock_live().insert(live.id, Arc::clone(&live));

@@ -123,11 +123,7 @@ impl Components {
     }
 
     /// The inner error is for good, the outer one may pass.
-    async fn prepare<F, E>(
-        &self,
-        digest: &str,
-        load: impl FnOnce() -> F,
-    ) -> Result<Known, Error>
+    async fn prepare<F, E>(&self, digest: &str, load: impl FnOnce() -> F) -> Result<Known, Error>
     where
         F: Future<Output = Result<Vec<u8>, E>>,
         E: std::error::Error + Send + Sync + 'static,
@@ -136,10 +132,9 @@ impl Components {
         if let Some((component, bytes)) = self.load_artefact(digest).await? {
             return Ok(self.link(digest, &component, bytes));
         }
-        let source = load().await.map_err(|error| Error::Load {
-            digest: digest.into(),
-            source: Box::new(error),
-        })?;
+        let source = load()
+            .await
+            .map_err(|error| Error::Load { digest: digest.into(), source: Box::new(error) })?;
         let found = format!("sha256:{}", hex(&Sha256::digest(&source)));
         if found != digest {
             return Err(Error::WrongBytes { digest: digest.into(), found: found.into() });
@@ -233,9 +228,10 @@ impl Cache {
         }
         let mut dropped = Vec::new();
         while self.bytes > bytes_max {
-            let others = self.entries.iter().filter(|(name, entry)| {
-                entry.bytes > 0 && name.as_ref() != digest
-            });
+            let others = self
+                .entries
+                .iter()
+                .filter(|(name, entry)| entry.bytes > 0 && name.as_ref() != digest);
             let oldest = others.min_by_key(|(_, entry)| entry.last_use);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
             if let Some(entry) = self.entries.remove(&oldest) {
@@ -269,9 +265,9 @@ async fn blocking<T: Send + 'static>(
     action: &'static str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
-        Err(std::io::Error::other(panic))
-    });
+    let done = tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
     done.map_err(|source| Error::Artefact { action, source })
 }
 

@@ -21,7 +21,7 @@ mod outcome;
 mod schedule;
 mod watch;
 
-pub use admission::{Admitted, AdmissionLimits, Refused, admit};
+pub use admission::{AdmissionLimits, Admitted, Refused, admit};
 pub use compile::{CompileLimits, compile_main};
 pub use components::Component;
 pub use engine::Layout;

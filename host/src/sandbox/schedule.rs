@@ -44,10 +44,7 @@ impl Schedule {
         tick: Duration,
         turns: usize,
     ) -> std::io::Result<Self> {
-        Ok(Self {
-            ticker: Ticker::start(engine, tick)?,
-            turns: Semaphore::new(turns.max(1)),
-        })
+        Ok(Self { ticker: Ticker::start(engine, tick)?, turns: Semaphore::new(turns.max(1)) })
     }
 
     /// Runs `attempt` in slices and counts what it computes in `watch`. A panic
@@ -110,7 +107,11 @@ impl Schedule {
 
 /// Pending, unless the attempt has been cancelled meanwhile.
 fn pending_until<T>(watch: &Watch, cx: &Context<'_>) -> Poll<Result<T, Broken>> {
-    if watch.wake_on_cancel(cx.waker()) { Poll::Ready(Err(Broken::Cancelled)) } else { Poll::Pending }
+    if watch.wake_on_cancel(cx.waker()) {
+        Poll::Ready(Err(Broken::Cancelled))
+    } else {
+        Poll::Pending
+    }
 }
 
 /// A stretch of computing on one thread. The count is kept in `Drop` so that it

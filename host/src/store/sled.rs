@@ -176,6 +176,8 @@ impl Backend for Sled {
         }
         let _alone = self.view.write().unwrap_or_else(PoisonError::into_inner);
         // A batch costs a second write to the disk, so one change goes without.
+        // Several never do: besides tearing, sled would take each for stable as
+        // it goes, and reuse the space of older pages before our own sync.
         let applied = match <[Change; 1]>::try_from(changes) {
             Ok([(key, Some(value))]) => self.db.insert(key, value).map(drop),
             Ok([(key, None)]) => self.db.remove(key).map(drop),

@@ -68,12 +68,10 @@ impl Graph {
                     continue;
                 }
                 self.collect_before(step);
-                for next in &needed_by[step] {
-                    waiting[*next] = waiting[*next].saturating_sub(1);
-                    if waiting[*next] == 0 {
-                        ready.push(*next);
-                    }
-                }
+                ready.extend(needed_by[step].iter().filter(|next| {
+                    waiting[**next] = waiting[**next].saturating_sub(1);
+                    waiting[**next] == 0
+                }));
             }
             let Some(first) = done.iter().position(|done| !done) else { return };
             let circle = self.circle(first, &done);

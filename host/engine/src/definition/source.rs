@@ -29,7 +29,7 @@ pub(super) fn read(source: &str, problems: &mut Problems) -> Option<Node> {
         problems.add(Mark::START, "", message, "move large values into the data of a step");
         return None;
     }
-    let source = join_surrogates(source);
+    let source = join_surrogates(source.strip_prefix('\u{feff}').unwrap_or(source));
     let mut reader = Reader { stack: Vec::new(), anchors: BTreeMap::new(), values: 0, problems };
     let mut documents = 0;
     let mut root = None;

@@ -18,9 +18,6 @@ pub const OPERATIONS_MAX: usize = 1_000_000;
 /// How many bytes of text are looked through at the price of an operation.
 const TEXT_BYTES_PER_OPERATION: usize = 32;
 
-/// What searching a byte of text for a pattern costs, in operations.
-const SEARCH_OPERATIONS_PER_BYTE: usize = 8;
-
 /// What an entry of a map that is built costs, in operations.
 const ENTRY: usize = 4;
 
@@ -58,11 +55,6 @@ impl Meter {
     /// Pays for looking through bytes, or for copying them.
     pub(crate) fn charge_bytes(&mut self, length: usize) -> Result<(), Halt> {
         self.charge(length / TEXT_BYTES_PER_OPERATION)
-    }
-
-    /// Pays for searching `text` for a pattern.
-    pub(crate) fn charge_search(&mut self, text: &str) -> Result<(), Halt> {
-        self.charge(text.len().saturating_mul(SEARCH_OPERATIONS_PER_BYTE))
     }
 }
 
@@ -204,6 +196,7 @@ impl<'a> Evaluation<'a> {
         let Some(key) = Key::of(&index) else {
             return fault(format!("{} is no index", index.type_name()));
         };
+        self.meter.charge_bytes(key.bytes())?;
         match (&operand_value, &key) {
             (Value::JsonList(_) | Value::List(_), Key::Number(place)) => {
                 let element = usize::try_from(*place).ok();
@@ -244,6 +237,7 @@ impl<'a> Evaluation<'a> {
                 }
                 (_, Some(key)) => key,
             };
+            self.meter.charge_bytes(key.bytes())?;
             if map.insert(key, value).is_some() {
                 return fault("a map has a key twice");
             }
@@ -259,6 +253,7 @@ impl<'a> Evaluation<'a> {
         let elements: Box<dyn Iterator<Item = Value<'a>>> = match range.keys() {
             Some(keys) => {
                 self.meter.charge(length)?;
+                self.meter.charge_bytes(range.key_bytes())?;
                 Box::new(keys.into_iter().map(|key| key.value()))
             }
             None => Box::new((0..length).filter_map(move |place| range.element(place))),

@@ -4,9 +4,9 @@
 use super::evaluation::{Halt, Meter};
 use super::library;
 use super::node::{Function, Node};
+use super::pattern::Pattern;
 use super::value::{Text, Value};
 use crate::suggestion::closest;
-use regex::RegexBuilder;
 
 /// How a function is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,6 @@ const SIGNATURES: &[Signature] = &[
 
 /// The macros, which a call with a wrong number of arguments leaves behind.
 const MACROS: [&str; 7] = ["has", "all", "exists", "exists_one", "existsOne", "map", "filter"];
-
-/// The longest regular expression, compiled, in bytes. Searching costs at most
-/// a time that grows with this and with the text.
-const PATTERN_BYTES_MAX: usize = 1 << 19;
 
 /// Whether a function's name begins with `namespace` and a dot.
 pub(crate) fn is_namespace(namespace: &str) -> bool {
@@ -115,23 +111,12 @@ fn unknown(name: &str) -> String {
 
 /// A pattern is compiled once, so it has to be there when the expression is.
 fn matches(arguments: &mut Vec<Node>) -> Result<Function, String> {
-    let Some(Node::Constant(Value::Text(pattern))) = arguments.pop() else {
-        return Err(
-            "the pattern of matches(…) has to be plain; write it there in quotes".to_owned()
-        );
+    let Some(Node::Constant(Value::Text(text))) = arguments.pop() else {
+        return Err("the pattern of matches(…) has to be plain; write it there in quotes".into());
     };
-    let regex = RegexBuilder::new(pattern.as_str())
-        .size_limit(PATTERN_BYTES_MAX)
-        .dfa_size_limit(PATTERN_BYTES_MAX)
-        .nest_limit(50)
-        .build()
-        .map_err(|error| {
-            let error = error.to_string();
-            let last = error.lines().last().unwrap_or_default();
-            let reason = last.trim_start_matches("error: ").trim_end_matches('.');
-            format!("the pattern of matches(…) is none: {reason}; correct the pattern")
-        })?;
-    Ok(Function::Matches(Box::new(regex)))
+    let pattern = Pattern::compile(text.as_str())
+        .map_err(|message| format!("the pattern of matches(…) {message}"))?;
+    Ok(Function::Matches(Box::new(pattern)))
 }
 
 /// Calls `function`.
@@ -147,9 +132,9 @@ pub(crate) fn call<'a>(
         (Function::Identity, [value]) => Ok(value.clone()),
         (Function::Type, [value]) => Ok(Value::Type(value.type_name())),
         (Function::Size, [value]) => size(value, meter),
-        (Function::Matches(regex), [Value::Text(text)]) => {
-            meter.charge_search(text.as_str())?;
-            Ok(Value::Bool(regex.is_match(text.as_str())))
+        (Function::Matches(pattern), [Value::Text(text)]) => {
+            meter.charge(pattern.cost(text.as_str()))?;
+            Ok(Value::Bool(pattern.is_found_in(text.as_str())))
         }
         (
             Function::Contains | Function::StartsWith | Function::EndsWith,

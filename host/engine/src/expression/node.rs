@@ -1,8 +1,8 @@
 //! An expression, checked and with its names resolved: what the evaluation
 //! walks over.
 
+use super::pattern::Pattern;
 use super::value::Value;
-use regex::Regex;
 
 /// One operation of an expression.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ pub(crate) enum Function {
     StartsWith,
     EndsWith,
     /// `text.matches('…')`.
-    Matches(Box<Regex>),
+    Matches(Box<Pattern>),
     /// A function of the library: its name and whether it is called on its
     /// first argument.
     Library(&'static str, bool),

@@ -230,6 +230,7 @@ fn maps_equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<
         return Ok(false);
     }
     meter.charge(left.len().unwrap_or(0))?;
+    meter.charge_bytes(left.key_bytes())?;
     for key in left.keys().unwrap_or_default() {
         let same = match (left.entry(&key), right.entry(&key)) {
             (Some(left), Some(right)) => equals(&left, &right, meter)?,
@@ -255,7 +256,10 @@ fn contains(container: &Value<'_>, value: &Value<'_>, meter: &mut Meter) -> Resu
         return Ok(false);
     }
     match (container, Key::of(value)) {
-        (Value::JsonMap(_) | Value::Map(_), Some(key)) => Ok(container.entry(&key).is_some()),
+        (Value::JsonMap(_) | Value::Map(_), Some(key)) => {
+            meter.charge_bytes(key.bytes())?;
+            Ok(container.entry(&key).is_some())
+        }
         (Value::JsonMap(_) | Value::Map(_), None) if matches!(value, Value::Double(_)) => Ok(false),
         _ => Err(no_operator(Operator::In, value, container)),
     }

@@ -91,6 +91,14 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// How long it is, if it is text.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.as_str().len(),
+            Self::Bool(_) | Self::Number(_) => 0,
+        }
+    }
+
     fn rank(&self) -> (u8, i128, &str) {
         match self {
             Self::Bool(value) => (0, i128::from(*value), ""),
@@ -188,6 +196,16 @@ impl<'a> Value<'a> {
             (Self::JsonMap(map), Key::Text(text)) => map.get(text.as_str()).map(Value::from),
             (Self::Map(map), key) => map.get(key).cloned(),
             _ => None,
+        }
+    }
+
+    /// How long the keys of a map are together, in bytes: what looking through
+    /// them costs.
+    pub(crate) fn key_bytes(&self) -> usize {
+        match self {
+            Self::JsonMap(map) => map.keys().map(String::len).sum(),
+            Self::Map(map) => map.keys().map(Key::bytes).sum(),
+            _ => 0,
         }
     }
 

@@ -52,10 +52,9 @@ fn dollars_stand_for_themselves() {
 #[test]
 fn documents_are_handed_on_without_a_copy() {
     let scope = scope();
-    for (source, expected) in [
-        ("${steps.load.output}", scope.output("load")),
-        ("${params}", crate::scope::Scope::params(&scope).text()),
-    ] {
+    for (source, expected) in
+        [("${steps.load.output}", scope.output("load")), ("${params}", scope.params().text())]
+    {
         let template = Template::compile(&json!(source)).expect("it is a template");
         let rendered = template.render(&scope).expect("it has a value");
         assert!(std::ptr::eq(rendered.text(), expected), "{source}");

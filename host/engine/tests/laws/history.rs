@@ -64,14 +64,15 @@ impl History {
         let now = Timestamp(1_000_000);
         let begun = Run::begin(id, workflow, surroundings.clone(), created, now);
         let mut history = Self::of(begun.expect("it was created"), surroundings, now);
-        history.go_on(&mut choices);
-        match history.child(&mut choices) {
-            Some(mut child) => {
-                child.go_on(&mut choices);
-                child
+        let mut descends = choices.chance(50);
+        for _ in 0..choices.below(TURNS_MAX) {
+            if descends && let Some(child) = history.child(&mut choices) {
+                history = child;
+                descends = choices.chance(50);
             }
-            None => history,
+            history.turn(&mut choices);
         }
+        history
     }
 
     fn of((run, events): (Run, Vec<Event>), surroundings: Surroundings, now: Timestamp) -> Self {
@@ -79,7 +80,7 @@ impl History {
         Self { surroundings, begun: run.clone(), run, records, turns: Vec::new(), now }
     }
 
-    /// Now and then, the history of an iteration that is under way.
+    /// The history of an iteration that is under way, if one is.
     fn child(&self, choices: &mut Choices) -> Option<Self> {
         let start = |effect| match effect {
             Effect::StartIteration { step, index } => Some((step, index)),
@@ -95,19 +96,17 @@ impl History {
         Some(Self::of(begun.expect("it was created"), surroundings, self.now))
     }
 
-    fn go_on(&mut self, choices: &mut Choices) {
-        for _ in 0..choices.below(TURNS_MAX) {
-            let command = self.command(choices);
-            let before = self.run.clone();
-            let result = self.run.handle(&command, self.now);
-            if let Ok((at, events)) = &result
-                && !events.is_empty()
-            {
-                self.records.push(Record { at: *at, events: events.clone() });
-            }
-            let after = self.run.clone();
-            self.turns.push(Turn { before, command, now: self.now, result, after });
+    fn turn(&mut self, choices: &mut Choices) {
+        let command = self.command(choices);
+        let before = self.run.clone();
+        let result = self.run.handle(&command, self.now);
+        if let Ok((at, events)) = &result
+            && !events.is_empty()
+        {
+            self.records.push(Record { at: *at, events: events.clone() });
         }
+        let after = self.run.clone();
+        self.turns.push(Turn { before, command, now: self.now, result, after });
     }
 
     fn command(&mut self, choices: &mut Choices) -> Command {
@@ -128,6 +127,11 @@ impl History {
             }
             (13, _) => {
                 self.now = self.now.plus_ms(u64::from(choices.below(100_000)));
+                Command::CheckDeadlines
+            }
+            (14, _) => {
+                let just_before = self.run.next_deadline().map(|at| Timestamp(at.0 - 1));
+                self.now = just_before.unwrap_or(self.now).max(self.now);
                 Command::CheckDeadlines
             }
             _ => {

@@ -21,9 +21,9 @@ use segno_engine::effect::Effect;
 use segno_engine::event::{Event, Origin, Record, Stop};
 use segno_engine::failure::Failure;
 use segno_engine::id::Timestamp;
-use segno_engine::run::{Run, StepRun, StepState};
+use segno_engine::run::{Run, StepRun, StepState, Surroundings};
 use segno_engine::settle::settle;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Any history.
@@ -54,11 +54,16 @@ proptest! {
         });
         let records: Vec<Record> = decoded.collect();
         let events = records.iter().flat_map(|record| record.events.iter().map(|e| (record.at, e)));
-        let replayed = Run::replay(run.id(), Arc::clone(run.workflow()), surroundings, events);
-        let replayed = replayed.expect("the records are of this run");
+        let replay = |surroundings| {
+            Run::replay(run.id(), Arc::clone(run.workflow()), surroundings, events.clone())
+                .expect("the records are of this run")
+        };
+        let replayed = replay(surroundings);
         assert_eq!(Picture::of(&replayed), Picture::of(&run));
         // What cannot be seen from outside is the same too.
         assert_eq!(format!("{replayed:?}"), format!("{run:?}"));
+        // Only an open run needs to know what is around it.
+        assert_eq!(Picture::of(&replay(Surroundings::unknown())), Picture::of(&run));
     }
 
     #[test]
@@ -241,6 +246,56 @@ proptest! {
     }
 }
 
+/// Every kind of event, and what else a history may be.
+const WORTH_IT: [&str; 21] = [
+    "AttemptFailed",
+    "AttemptStarted",
+    "ForeachStarted",
+    "ForeachStopRequested",
+    "ForeachStopped",
+    "ForeachSucceeded",
+    "IterationEnded",
+    "IterationsStarted",
+    "RunCreated",
+    "RunFailed",
+    "RunStarted",
+    "RunStopped",
+    "RunSucceeded",
+    "StepFailed",
+    "StepStarted",
+    "StepSucceeded",
+    "StepUnsatisfied",
+    "StopRequested",
+    "of an iteration",
+    "of an iteration in a workflow with a timeout",
+    "rejected",
+];
+
+#[test]
+fn the_histories_are_worth_it() {
+    let mut met: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in 0..300 {
+        let mut generator = fastrand::Rng::with_seed(seed);
+        let numbers = (0..1_500).map(|_| generator.u32(..)).collect();
+        let History { run, records, turns, .. } = History::random(numbers);
+        let mut meet = |what: &str| *met.entry(what.to_owned()).or_default() += 1;
+        for event in records.iter().flat_map(|record| &record.events) {
+            let text = format!("{event:?}");
+            meet(text.split([' ', '{']).next().unwrap_or_default());
+        }
+        turns.iter().filter(|turn| turn.result.is_err()).for_each(|_| meet("rejected"));
+        if matches!(run.origin(), Origin::Iteration { .. }) {
+            meet("of an iteration");
+            if run.workflow().timeout_ms.is_some() {
+                meet("of an iteration in a workflow with a timeout");
+            }
+        }
+    }
+    for what in WORTH_IT {
+        assert!(met.get(what).is_some_and(|often| *often >= 5), "{what} is too rare in {met:?}");
+    }
+}
+
 /// Enters the effects of `events`.
 fn ask(asked: &mut BTreeSet<String>, run: &Run, events: &[Event]) {
     for effect in events.iter().flat_map(|event| run.effects_of(event)) {
@@ -263,7 +318,9 @@ fn ask(asked: &mut BTreeSet<String>, run: &Run, events: &[Event]) {
 
 /// Strikes out what `command` answers.
 fn answer(asked: &mut BTreeSet<String>, command: &Command) {
-    answered(command).iter().for_each(|effect| drop(asked.remove(&key(effect))));
+    for effect in answered(command) {
+        asked.remove(&key(&effect));
+    }
 }
 
 fn key(effect: &Effect) -> String {

@@ -29,7 +29,10 @@ fn write_step(step: &Step) -> Value {
     let mut text = Map::new();
     text.insert("id".into(), json!(format!("s{}", step.number)));
     let needs = step.needs.iter().map(|(number, condition)| {
-        (format!("s{number}"), condition.as_ref().map_or(Value::Null, |c| json!(write_condition(c))))
+        (
+            format!("s{number}"),
+            condition.as_ref().map_or(Value::Null, |c| json!(write_condition(c))),
+        )
     });
     text.insert("needs".into(), Value::Object(needs.collect()));
     if let Some(when) = &step.when {
@@ -44,8 +47,7 @@ fn write_step(step: &Step) -> Value {
             text.insert("params".into(), write_reads(reads));
             let [user, platform, timeout] = step.retry;
             let backoff = json!({ "initial": "200ms", "factor": 3, "max": "5s" });
-            let retry =
-                json!({ "user": user, "platform": platform, "timeout": timeout, "backoff": backoff });
+            let retry = json!({ "user": user, "platform": platform, "timeout": timeout, "backoff": backoff });
             text.insert("retry".into(), retry);
         }
         Kind::Foreach(lists, concurrency, body) => {

@@ -31,7 +31,9 @@ impl Witness {
                 Event::StepSucceeded { step, .. } | Event::ForeachSucceeded { step } => {
                     self.succeeded.insert((run, *step));
                 }
-                Event::RunSucceeded { .. } => drop(self.ended.insert(run, true)),
+                Event::RunSucceeded { .. } => {
+                    self.ended.insert(run, true);
+                }
                 Event::RunFailed { .. } | Event::RunStopped => {
                     self.ended.insert(run, false);
                 }

@@ -28,7 +28,7 @@ const START: Timestamp = Timestamp(1_700_000_000_000);
 const TIME_MAX_MS: u64 = 7 * 24 * 3_600_000;
 
 /// More happenings than this mean that something goes round in circles.
-const HAPPENINGS_MAX: u32 = 200_000;
+const HAPPENINGS_MAX: u64 = 200_000;
 
 /// How bad it may get.
 #[derive(Clone, Copy)]
@@ -72,7 +72,12 @@ enum Happening {
 
 impl World {
     /// A world in which `run_count` runs of `workflow` will be started.
-    pub fn new(workflow: Arc<Workflow>, run_count: u64, trouble: Trouble, choices: Choices) -> Self {
+    pub fn new(
+        workflow: Arc<Workflow>,
+        run_count: u64,
+        trouble: Trouble,
+        choices: Choices,
+    ) -> Self {
         let mut world = Self {
             choices,
             trouble,
@@ -109,7 +114,7 @@ impl World {
                 break;
             }
             assert!(self.elapsed_ms < TIME_MAX_MS, "a run got stuck");
-            assert!(self.happenings < u64::from(HAPPENINGS_MAX), "something goes round in circles");
+            assert!(self.happenings < HAPPENINGS_MAX, "something goes round in circles");
         }
         assert_eq!(self.log.at_risk(), 0, "all is durable in the end");
         for run in self.runs.values() {

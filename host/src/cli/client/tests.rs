@@ -101,7 +101,8 @@ fn lists_are_read_page_by_page() {
         answer("200 OK", r#"{"items":[1,2],"next":"b&"}"#),
         answer("200 OK", r#"{"items":[3,4],"next":"c"}"#),
     ]);
-    assert_eq!(client.list(&Route::to(["runs"]), 3).unwrap(), [1, 2, 3]);
+    let entries = client.list(&Route::to(["runs"]), 3).unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.get()).collect::<Vec<_>>(), ["1", "2", "3"]);
     let asked = asked.join().unwrap();
     assert!(asked[0].contains("/runs?limit=3 "));
     assert!(asked[1].contains("/runs?limit=1&cursor=b%26 "));

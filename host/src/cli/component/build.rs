@@ -82,7 +82,7 @@ fn show(all: &[Built], terminal: &Terminal) -> Result<()> {
                 "duration_ms": built.duration_ms,
             })
         });
-        return terminal.json(&all.collect());
+        return terminal.json(&all.collect::<serde_json::Value>());
     }
     let mut table = Table::new(["COMPONENT", "VERSION", "SIZE#", "TIME#", "FILE"]);
     for built in all {

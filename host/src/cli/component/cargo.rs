@@ -105,7 +105,8 @@ pub(super) fn build(package: &Package, terminal: &Terminal) -> Result<Built> {
     let time = Stopwatch::start();
     let mut outcome = compile(package, terminal, Some(INITIAL_MEMORY))?;
     if let Outcome::TooSmall = outcome {
-        terminal.note("it has more data than the memory it would start with: once more without that");
+        terminal
+            .note("it has more data than the memory it would start with: once more without that");
         outcome = compile(package, terminal, None)?;
     }
     let Outcome::Built(path) = outcome else {

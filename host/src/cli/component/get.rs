@@ -9,7 +9,6 @@ use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use anyhow::{Result, bail};
 use semver::Version;
-use serde_json::Value;
 
 /// The most versions of one component that are looked through.
 const VERSIONS_MAX: usize = 10_000;
@@ -25,11 +24,12 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Terminal) -> Result<()> {
     let Reference { name, version } = &arguments.reference;
     let all = client.list(&Route::to(["components"]).with("name", name), VERSIONS_MAX)?;
-    let answer = choose(&all, name, version.as_deref())?;
+    let mut known = answer::read_all(&all)?;
+    let place = choose(&known, name, version.as_deref())?;
     if terminal.is_json() {
-        return terminal.json(answer);
+        return terminal.json(&all[place]);
     }
-    let component: Component = answer::read(answer)?;
+    let component = known.swap_remove(place);
     let mut facts = Table::of_facts();
     facts.fact("component", format!("{}@{}", component.name, component.version));
     facts.fact("digest", component.digest);
@@ -41,19 +41,20 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
     terminal.table(&facts)
 }
 
-fn choose<'a>(all: &'a [Value], name: &str, version: Option<&str>) -> Result<&'a Value> {
-    let version_of = |answer: &Value| answer["version"].as_str().unwrap_or_default().to_owned();
+/// Which of all versions is meant.
+fn choose(all: &[Component], name: &str, version: Option<&str>) -> Result<usize> {
+    let places = 0..all.len();
     let found = match version {
-        Some(version) => all.iter().find(|answer| version_of(answer) == version),
-        None => all.iter().max_by_key(|answer| Version::parse(&version_of(answer)).ok()),
+        Some(version) => all.iter().position(|component| component.version == version),
+        None => places.max_by_key(|place| Version::parse(&all[*place].version).ok()),
     };
     match found {
-        Some(answer) => Ok(answer),
+        Some(place) => Ok(place),
         None if all.is_empty() => {
             bail!("there is no component {name:?}; `segno component list` shows what there is")
         }
         None => {
-            let versions: Vec<_> = all.iter().map(version_of).collect();
+            let versions: Vec<_> = all.iter().map(|known| known.version.as_str()).collect();
             let version = version.unwrap_or_default();
             bail!("component {name:?} has no version {version:?}, but {}", versions.join(", "))
         }
@@ -63,14 +64,20 @@ fn choose<'a>(all: &'a [Value], name: &str, version: Option<&str>) -> Result<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn the_newest_is_not_the_last_of_the_alphabet() {
-        let all = ["1.9.0", "1.10.0", "1.2.0"].map(|version| json!({ "version": version }));
+        let all = ["1.9.0", "1.10.0", "1.2.0"].map(|version| Component {
+            name: "a/b".to_owned(),
+            version: version.to_owned(),
+            digest: String::new(),
+            size_bytes: 0,
+            imports: Vec::new(),
+            pushed_at: String::new(),
+            unchanged: false,
+        });
         let chosen = |version| choose(&all, "a/b", version);
-        assert_eq!(chosen(None).unwrap()["version"], "1.10.0");
-        assert_eq!(chosen(Some("1.2.0")).unwrap()["version"], "1.2.0");
+        assert_eq!((chosen(None).unwrap(), chosen(Some("1.2.0")).unwrap()), (1, 2));
         let refusal = chosen(Some("2.0.0")).unwrap_err().to_string();
         assert_eq!(refusal, r#"component "a/b" has no version "2.0.0", but 1.9.0, 1.10.0, 1.2.0"#);
         assert!(choose(&[], "a/b", None).unwrap_err().to_string().contains("component list"));

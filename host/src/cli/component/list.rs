@@ -8,7 +8,6 @@ use crate::cli::route::Route;
 use crate::cli::table::{Cell, Table};
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
-use serde_json::Value;
 
 /// What to list.
 #[derive(Debug, clap::Args)]
@@ -26,7 +25,7 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
     let route = Route::to(["components"]).with_any("name", arguments.name.as_ref());
     let answers = client.list(&route, arguments.limit)?;
     if terminal.is_json() {
-        return terminal.json(&Value::Array(answers));
+        return terminal.json(&answers);
     }
     if answers.is_empty() {
         terminal.note("no components; push one with `segno component push`");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
@@ -47,8 +47,8 @@ impl Child {
         let log = File::create(directory.join("server.log")).context("cannot make a log")?;
         let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut process = Command::new(program)
-            .args(["server", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--data-dir"])
-            .arg(directory.join("data"))
+            .args(arguments(&directory))
+            .arg("--stop-with-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -64,8 +64,7 @@ impl Child {
 
     /// The command line, as a user would type it.
     pub(super) fn command(&self) -> Vec<String> {
-        let data_dir = self.0.directory.join("data").display().to_string();
-        ["server", "--data-dir", &data_dir, "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec()
+        arguments(&self.0.directory).to_vec()
     }
 
     /// Waits until it listens, and gives its address.
@@ -119,10 +118,12 @@ impl Child {
         }
     }
 
-    /// Stops it in good order and removes what it has kept.
-    pub(super) fn stop(&self) {
-        let Some(Running { mut process, stdin }) = self.lock().take() else {
-            return;
+    /// Stops it in good order and removes what it has kept. Says whether it was
+    /// this call that did so; whoever comes second waits for the first.
+    pub(super) fn stop(&self) -> bool {
+        let mut running = self.lock();
+        let Some(Running { mut process, stdin }) = running.take() else {
+            return false;
         };
         // The server ends with its standard input.
         drop(stdin);
@@ -138,6 +139,7 @@ impl Child {
         }
         // What cannot be removed is in the directory for temporary files.
         let _ = fs::remove_dir_all(&self.0.directory);
+        true
     }
 
     /// Leaves it up after this process.
@@ -153,4 +155,10 @@ impl Child {
     fn lock(&self) -> MutexGuard<'_, Option<Running>> {
         self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn arguments(directory: &Path) -> [String; 7] {
+    let data_dir = directory.join("data").display().to_string();
+    ["server", "--data-dir", &data_dir, "--listen", "127.0.0.1:0", "--log", "text"]
+        .map(str::to_owned)
 }

@@ -47,8 +47,16 @@ pub(super) fn tables(summary: &Value) -> Result<[Table; 2]> {
     let summary = Summary::deserialize(summary)
         .context("the run's output is not the weather example's summary")?;
     let mut weather = Table::new([
-        "YEAR", "DAYS#", "SUN#", "RAIN#", "DRIZZLE#", "FOG#", "SNOW#", "PRECIPITATION#",
-        "MEAN HIGH#", "MEAN LOW#",
+        "YEAR",
+        "DAYS#",
+        "SUN#",
+        "RAIN#",
+        "DRIZZLE#",
+        "FOG#",
+        "SNOW#",
+        "PRECIPITATION#",
+        "MEAN HIGH#",
+        "MEAN LOW#",
     ]);
     let mut extremes = Table::new(["YEAR", "WARMEST#", "ON", "COLDEST#", "ON", "WETTEST#", "ON"]);
     let years = summary.years.iter().map(|Year { year, figures }| (year.to_string(), figures));
@@ -113,7 +121,9 @@ mod tests {
             "2012–2013   731  323   251        0    0     0      2054.0 mm   15.67 °C   7.72 °C",
         ];
         assert_eq!(weather, rows.join("\n"));
-        assert!(extremes.ends_with("35.6 °C  2014-08-11  -7.1 °C  2014-08-11  54.1 mm  2014-08-11"));
+        assert!(
+            extremes.ends_with("35.6 °C  2014-08-11  -7.1 °C  2014-08-11  54.1 mm  2014-08-11")
+        );
         assert!(tables(&json!({})).is_err());
     }
 }

@@ -2,11 +2,12 @@
 
 use super::child::Child;
 use anyhow::{Context as _, Result};
+use std::process::ExitCode;
 use std::thread;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell says of a process that was interrupted.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 /// From now on, a signal that ends this process stops the server first.
 pub(super) fn stop_on_signal(child: &Child) -> Result<()> {
@@ -16,10 +17,14 @@ pub(super) fn stop_on_signal(child: &Child) -> Result<()> {
     thread::spawn(move || {
         runtime.block_on(told_to_stop());
         child.stop();
-        eprintln!();
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     });
     Ok(())
+}
+
+/// What an interrupted process exits with.
+pub(super) fn exit_code() -> ExitCode {
+    ExitCode::from(INTERRUPTED)
 }
 
 async fn told_to_stop() {

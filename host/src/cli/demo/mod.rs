@@ -5,17 +5,18 @@ mod child;
 mod figures;
 mod interrupt;
 
-use super::answer::{self, Run};
+use super::answer::{self, Run, WorkflowItem};
 use super::client::Client;
 use super::component;
 use super::file;
 use super::ink::Ink;
 use super::route::Route;
-use super::terminal::{Target, Terminal};
+use super::terminal::{Closed, Target, Terminal};
 use super::{Cli, perform as perform_line};
 use anyhow::{Context as _, Result, bail};
 use child::Child;
 use clap::Parser as _;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -64,25 +65,19 @@ pub(super) fn perform(arguments: &Arguments, terminal: &Terminal) -> Result<Exit
     show.command(&child.command())?;
     let outcome = child.ready().and_then(|server| {
         terminal.print(&format!("listening at {server}"))?;
-        show.on_server(&server, &built, &example, &arguments.out)
+        let run = show.on_server(&server, &built, &example, &arguments.out)?;
+        show.farewell(arguments.keep.then_some(&child), &run)
     });
-    let run = match outcome {
-        Ok(run) => run,
-        Err(error) => {
-            if !error.is::<super::terminal::Closed>() {
-                terminal.note(&child.last_words());
-            }
-            child.stop();
-            return Err(error);
-        }
-    };
-    show.farewell(arguments.keep.then_some(&child), &run)?;
-    if arguments.keep {
+    let last_words = child.last_words();
+    if outcome.is_ok() && arguments.keep {
         child.leave()?;
-    } else {
-        child.stop();
+    } else if !child.stop() {
+        return Ok(interrupt::exit_code());
     }
-    Ok(ExitCode::SUCCESS)
+    if outcome.as_ref().is_err_and(|error| !error.is::<Closed>()) {
+        terminal.note(&last_words);
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 impl Example {
@@ -160,7 +155,8 @@ impl Show<'_> {
     }
 
     fn result(&self, run: &Run, out: &Path) -> Result<()> {
-        let output = run.output.clone().unwrap_or_default();
+        let output = run.output.as_ref().context("the run has no output")?;
+        let output: Value = serde_json::from_str(output.get())?;
         let (summary, page) = (&output["summary"], output["html"].as_str());
         let page = page.context("the run's output has no page: is the example another one?")?;
         self.head("The result")?;
@@ -181,11 +177,12 @@ impl Show<'_> {
         self.head("What to try next")?;
         let name = run.name();
         let mut lines = Vec::new();
+        lines.extend(alias());
         match kept {
             Some(child) => {
                 lines.push(format!("export SEGNO_SERVER={}", child.server()));
-                lines.push(format!("segno run get '{name}'"));
-                lines.push(format!("segno run logs '{name}'"));
+                lines.push(format!("segno run get {name}"));
+                lines.push(format!("segno run logs {name}"));
                 lines.push(format!("segno workflow get {} --source", run.workflow));
                 lines.push(format!(
                     "kill {}    # stops the server; its data is in {}",
@@ -205,8 +202,21 @@ impl Show<'_> {
 
 fn only_workflow(client: &Client) -> Result<String> {
     let all = client.list(&Route::to(["workflows"]), 1)?;
-    let name = all.first().and_then(|workflow| workflow["workflow"].as_str());
-    Ok(name.context("the server has no workflow")?.to_owned())
+    let first = all.first().context("the server has no workflow")?;
+    Ok(answer::read::<WorkflowItem>(first)?.workflow)
+}
+
+/// What makes the word `segno` mean this program, where it does not yet.
+fn alias() -> Option<String> {
+    let this = std::env::current_exe().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|place| place.join("segno")).find(|file| file.is_file());
+    let is_this = |file: &PathBuf| std::fs::canonicalize(file).is_ok_and(|file| file == this);
+    match found.as_ref().is_some_and(is_this) {
+        true => None,
+        false => Some(format!("alias segno={}", quoted(&this.display().to_string()))),
+    }
 }
 
 /// A path as a user would type it here.

@@ -7,7 +7,7 @@ use crate::cli::client::Client;
 use crate::cli::route::Route;
 use crate::cli::terminal::{Target, Terminal};
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::process::ExitCode;
 
 /// The longest that one answer may be waited for, in seconds.
@@ -42,7 +42,7 @@ pub(super) fn perform(
     Ok(code)
 }
 
-fn wait(mut answer: Value, client: &Client) -> Result<Value> {
+fn wait(mut answer: Box<RawValue>, client: &Client) -> Result<Box<RawValue>> {
     loop {
         let run: Run = answer::read(&answer)?;
         if !run.is_open() {

@@ -12,7 +12,7 @@ use crate::cli::measure::{Stopwatch, duration, time_of_day, unix_ms};
 use crate::cli::route::Route;
 use crate::cli::terminal::{Target, Terminal, printable};
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::io::BufReader;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
@@ -40,7 +40,7 @@ pub(super) enum Lines {
 
 /// What the reader of the stream says.
 enum Message {
-    Happened(Box<(Happening, Value)>),
+    Happened(Box<(Happening, String)>),
     Lost(String),
     Failed(Error),
 }
@@ -51,7 +51,7 @@ pub(super) fn to_the_end(
     lines: Lines,
     client: &Client,
     terminal: &Terminal,
-) -> Result<Value> {
+) -> Result<Box<RawValue>> {
     let route = Route::to(["runs", run]);
     let first: Run = answer::read(&client.get(&route)?)?;
     let mut view = View::new(&first, lines, *terminal);
@@ -100,8 +100,10 @@ fn read(client: &Client, route: &Route, sender: &SyncSender<Message>) {
             }
             Err(error) => error.to_string(),
         };
-        tries = if seen > before { TRIES } else { tries.saturating_sub(1) };
-        if sender.send(Message::Lost(why)).is_err() {
+        // A server that is back at once has not been missed.
+        let is_gone = seen == before;
+        tries = if is_gone { tries.saturating_sub(1) } else { TRIES };
+        if is_gone && sender.send(Message::Lost(why)).is_err() {
             return;
         }
         thread::sleep(PAUSE);
@@ -189,10 +191,10 @@ impl View {
         self.terminal.write(self.target, &head)
     }
 
-    fn show(&mut self, event: &Happening, value: &Value) -> Result<()> {
+    fn show(&mut self, event: &Happening, data: &str) -> Result<()> {
         self.is_lost = false;
         if matches!(self.lines, Lines::Json) {
-            return self.terminal.print(&value.to_string());
+            return self.terminal.print(data);
         }
         match self.board.note(event) {
             Some(line) => {

@@ -4,13 +4,14 @@ use super::status::{cause, explain, why};
 use crate::cli::answer::{self, Run, Step};
 use crate::cli::client::Client;
 use crate::cli::ink::Ink;
-use crate::cli::measure::{day_and_time, duration, percent};
+use crate::cli::json;
+use crate::cli::measure::{day_and_time, duration, percent, size};
 use crate::cli::route::Route;
 use crate::cli::table::{Cell, Table};
 use crate::cli::terminal::{Target, Terminal, printable};
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::process::ExitCode;
 
 /// An output with more lines or bytes than this is not shown between other things.
@@ -121,23 +122,23 @@ fn progress(step: &Step) -> String {
     }
 }
 
-fn shortened(output: &Value, run: &str) -> String {
-    let text = serde_json::to_string_pretty(output).expect("a JSON value can be written");
+fn shortened(output: &RawValue, run: &str) -> String {
+    let text = json::laid_out(output.get());
     if text.len() <= OUTPUT_BYTES_MAX && text.lines().count() <= OUTPUT_LINES_MAX {
         return text;
     }
-    let size = crate::cli::measure::size(output.to_string().len() as u64);
+    let size = size(output.get().len() as u64);
     format!("output of {size}; `segno run get {run} -o json` shows it")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_run_is_shown_with_what_it_waits_for() {
-        let run: Run = serde_json::from_value(json!({
+        let run = json!({
             "run": "run_01", "workflow": "report", "version": 2, "number": 3, "status": "running",
             "created_at": "2012-12-12T08:30:00.250Z", "started_at": "2012-12-12T08:30:00.251Z",
             "duration_ms": 1250,
@@ -147,8 +148,8 @@ mod tests {
                   "iterations": { "total": 500, "succeeded": 11, "failed": 1, "running": 4 } },
                 { "step": "report", "status": "pending", "attempt": 0, "reason": "needs:per-year" },
             ],
-        }))
-        .unwrap();
+        });
+        let run: Run = serde_json::from_str(&run.to_string()).unwrap();
         let lines = [
             "run       report#3  run_01",
             "workflow  report version 2",
@@ -168,8 +169,9 @@ mod tests {
 
     #[test]
     fn a_large_output_does_not_bury_the_rest() {
-        assert_eq!(shortened(&json!([1]), "a#1"), "[\n  1\n]");
-        let long = shortened(&json!("x".repeat(5_000)), "a#1");
+        let raw = |value: Value| serde_json::value::to_raw_value(&value).unwrap();
+        assert_eq!(shortened(&raw(json!([1])), "a#1"), "[\n  1\n]");
+        let long = shortened(&raw(json!("x".repeat(5_000))), "a#1");
         assert_eq!(long, "output of 4.9 KiB; `segno run get a#1 -o json` shows it");
     }
 }

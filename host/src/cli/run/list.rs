@@ -9,7 +9,6 @@ use crate::cli::route::Route;
 use crate::cli::table::{Cell, Table};
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
-use serde_json::Value;
 use std::process::ExitCode;
 
 /// What to list.
@@ -32,7 +31,7 @@ pub(super) fn perform(
     let route = Route::to(["runs"]).with_any("workflow", arguments.workflow.as_ref());
     let answers = client.list(&route, arguments.limit)?;
     if terminal.is_json() {
-        terminal.json(&Value::Array(answers))?;
+        terminal.json(&answers)?;
         return Ok(ExitCode::SUCCESS);
     }
     if answers.is_empty() {

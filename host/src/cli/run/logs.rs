@@ -8,7 +8,6 @@ use crate::cli::route::Route;
 use crate::cli::terminal::{Target, Terminal, printable};
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
-use serde_json::Value;
 use std::process::ExitCode;
 
 /// Whose log to show.
@@ -30,7 +29,7 @@ pub(super) fn perform(
 ) -> Result<ExitCode> {
     let answers = client.list(&Route::to(["runs", &arguments.run, "logs"]), arguments.limit)?;
     if terminal.is_json() {
-        terminal.json(&Value::Array(answers))?;
+        terminal.json(&answers)?;
         return Ok(ExitCode::SUCCESS);
     }
     if answers.is_empty() {

@@ -138,7 +138,7 @@ mod tests {
             { "name": "years", "type": "list<int>", "required": false, "default": [] },
             { "name": "any", "type": "json", "required": false, "default": null },
         ]);
-        let declared = || Ok(serde_json::from_value(declared)?);
+        let declared = || Ok(serde_json::from_str(&declared.to_string())?);
         Ok(Value::Object(given.bind("report", declared)?))
     }
 

@@ -8,7 +8,8 @@ use crate::cli::route::Route;
 use crate::cli::terminal::{Target, Terminal};
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::process::ExitCode;
 
 /// What to start.
@@ -59,7 +60,7 @@ pub(super) fn perform(
 
 impl Request {
     /// Starts the run; the answer waits so many seconds for its end.
-    pub(super) fn send(&self, client: &Client, wait_s: Option<u32>) -> Result<Value> {
+    pub(super) fn send(&self, client: &Client, wait_s: Option<u32>) -> Result<Box<RawValue>> {
         let Self { workflow, version, params, idempotency_key } = self;
         let params = params.bind(workflow, || {
             let route = Route::to(["workflows", workflow]).with_any("version", *version);

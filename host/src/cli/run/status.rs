@@ -54,10 +54,10 @@ mod tests {
     fn step(reason: Option<&str>, failure: Option<(&str, &str)>) -> Step {
         let failure =
             failure.map(|(reason, message)| json!({ "reason": reason, "message": message }));
-        serde_json::from_value(json!({
+        let step = json!({
             "step": "load", "status": "waiting", "attempt": 1, "reason": reason, "failure": failure,
-        }))
-        .unwrap()
+        });
+        serde_json::from_str(&step.to_string()).unwrap()
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Happening {
     }
 }
 
-/// The happenings in a stream, each with its JSON.
+/// The happenings in a stream, each with its own JSON.
 pub(super) struct Stream<R> {
     lines: R,
 }
@@ -85,7 +85,7 @@ impl<R: BufRead> Stream<R> {
 }
 
 impl<R: BufRead> Iterator for Stream<R> {
-    type Item = io::Result<(Happening, Value)>;
+    type Item = io::Result<(Happening, String)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut line, mut data) = (Vec::new(), Vec::new());
@@ -105,14 +105,14 @@ impl<R: BufRead> Iterator for Stream<R> {
             if !text.is_empty() || data.is_empty() {
                 continue;
             }
-            return Some(read(&data).map_err(io::Error::from));
+            return Some(read(&data));
         }
     }
 }
 
-fn read(data: &[u8]) -> serde_json::Result<(Happening, Value)> {
-    let value: Value = serde_json::from_slice(data)?;
-    Ok((Happening::deserialize(&value)?, value))
+fn read(data: &[u8]) -> io::Result<(Happening, String)> {
+    let text = std::str::from_utf8(data).map_err(io::Error::other)?;
+    Ok((serde_json::from_str(text)?, text.to_owned()))
 }
 
 #[cfg(test)]

@@ -62,9 +62,9 @@ fn show(workflow: Workflow, terminal: &Terminal) -> Result<()> {
     if !workflow.params.is_empty() {
         let mut params = Table::new(["PARAM", "TYPE", "DEFAULT", "ABOUT"]);
         for Param { name, kind, required, default, description } in workflow.params {
-            let default = match default {
+            let default = match &default {
                 _ if required => Cell::inked("required", Ink::Waiting),
-                default => default.unwrap_or_default().to_string().into(),
+                default => default.as_ref().map_or("null", |value| value.get()).into(),
             };
             params.row([name.into(), kind.into(), default, description.unwrap_or_default().into()]);
         }

@@ -7,7 +7,6 @@ use crate::cli::route::Route;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
-use serde_json::Value;
 use std::process::ExitCode;
 
 /// What to list.
@@ -26,7 +25,7 @@ pub(super) fn perform(
 ) -> Result<ExitCode> {
     let answers = client.list(&Route::to(["workflows"]), arguments.limit)?;
     if terminal.is_json() {
-        terminal.json(&Value::Array(answers))?;
+        terminal.json(&answers)?;
         return Ok(ExitCode::SUCCESS);
     }
     if answers.is_empty() {

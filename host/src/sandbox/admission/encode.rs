@@ -17,7 +17,10 @@ use wit_component::ComponentEncoder;
 /// If the module was not made for the component model.
 pub(super) fn component(module: &[u8], survey: &Survey) -> Result<Vec<u8>, Refused> {
     if !survey.has_world {
-        return Err(Refused::new("it is a core module that says nothing about its interface", BUILD));
+        return Err(Refused::new(
+            "it is a core module that says nothing about its interface",
+            BUILD,
+        ));
     }
     let needs_adapter = survey.import_modules.iter().any(|name| name == PREVIEW1);
     // The encoder is not made for hostile input. Nothing outlives a panic here.

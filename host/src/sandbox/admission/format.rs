@@ -41,7 +41,10 @@ fn foreign(file: &[u8]) -> Refused {
         return Refused::new("it is a native program or library, not WebAssembly", BUILD);
     }
     if starts(&[0x1f, 0x8b]) || starts(b"PK\x03\x04") || starts(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Refused::new("it is compressed (gzip, zip or zstd)", "unpack it, and push the .wasm");
+        return Refused::new(
+            "it is compressed (gzip, zip or zstd)",
+            "unpack it, and push the .wasm",
+        );
     }
     let start = String::from_utf8_lossy(&file[..file.len().min(256)]).to_lowercase();
     let start = start.trim_start_matches('\u{feff}').trim_start();

@@ -69,7 +69,9 @@ impl Survey {
             Payload::CoreTypeSection(section) => counts.types += u64::from(section.count()),
             Payload::ComponentTypeSection(section) => counts.types += u64::from(section.count()),
             Payload::FunctionSection(section) => counts.functions += u64::from(section.count()),
-            Payload::InstanceSection(section) => counts.core_instances += u64::from(section.count()),
+            Payload::InstanceSection(section) => {
+                counts.core_instances += u64::from(section.count())
+            }
             Payload::ComponentInstanceSection(section) => {
                 counts.instances += u64::from(section.count());
             }
@@ -110,7 +112,10 @@ impl Survey {
         Ok(())
     }
 
-    fn core_imports(&mut self, section: wasmparser::ImportSectionReader<'_>) -> Result<(), Refused> {
+    fn core_imports(
+        &mut self,
+        section: wasmparser::ImportSectionReader<'_>,
+    ) -> Result<(), Refused> {
         for import in section.into_imports() {
             let module = import.map_err(damaged)?.module;
             if !self.import_modules.iter().any(|known| known == module) {
