@@ -5,7 +5,7 @@ use super::node::shown;
 use super::problem::Problems;
 
 /// The longest name of a workflow, step, parameter or loop variable.
-const NAME_BYTES_MAX: usize = 63;
+pub(super) const NAME_BYTES_MAX: usize = 63;
 
 /// The longest name of a component.
 const COMPONENT_BYTES_MAX: usize = 200;

@@ -1,4 +1,7 @@
-//! Times and sizes with their units, as in `30s` and `64MiB`.
+//! Times and sizes with their units, as in `30s` and `64MiB`. A number alone is
+//! refused: people differ on what it would mean.
+
+use super::node::shown;
 
 /// The units of sizes. The first of those that divide a size is how it is shown.
 const UNITS: [(&str, u64); 7] = [
@@ -17,17 +20,17 @@ const UNITS: [(&str, u64); 7] = [
 /// What is wrong, and after a `;` the remedy.
 pub(super) fn duration_ms(text: &str, most: u64) -> Result<u64, String> {
     if is_number(text) {
-        return Err(no_time_unit(text));
+        return Err(no_time_unit(text.trim()));
     }
     let duration = humantime::parse_duration(text).map_err(|_| {
-        format!("{text:?} is not a time; say it as in \"30s\", \"5m\" or \"2h 30m\"")
+        format!("{} is not a time; say it as in \"30s\", \"5m\" or \"2h 30m\"", shown(text))
     })?;
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
-        return Err(format!("{text:?} is too short; use \"1ms\" or more"));
+        return Err(format!("{} is too short; use \"1ms\" or more", shown(text)));
     }
     if millis > most {
-        return Err(format!("{text:?} is too long; use at most {:?}", show_ms(most)));
+        return Err(format!("{} is too long; use at most {:?}", shown(text), show_ms(most)));
     }
     Ok(millis)
 }
@@ -38,17 +41,18 @@ pub(super) fn duration_ms(text: &str, most: u64) -> Result<u64, String> {
 /// What is wrong, and after a `;` the remedy.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     if is_number(text) {
-        return Err(no_size_unit(text));
+        return Err(no_size_unit(text.trim()));
     }
-    let not_a_size = || format!("{text:?} is not a size; say it as in \"64MiB\" or \"1GiB\"");
+    let not_a_size =
+        || format!("{} is not a size; say it as in \"64MiB\" or \"1GiB\"", shown(text));
     let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(not_a_size)?;
     let (number, unit) = (&text[..end], text[end..].trim());
     let number: u64 = number.parse().map_err(|_| not_a_size())?;
     let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
     let (_, factor) = factor.ok_or_else(not_a_size)?;
     match number.checked_mul(*factor) {
-        None => Err(format!("{text:?} is too large; use less")),
-        Some(0) => Err(format!("{text:?} is too small; use \"1B\" or more")),
+        None => Err(format!("{} is too large; use less", shown(text))),
+        Some(0) => Err(format!("{} is too small; use \"1B\" or more", shown(text))),
         Some(bytes) => Ok(bytes),
     }
 }
@@ -64,7 +68,8 @@ pub(super) fn no_size_unit(number: &str) -> String {
 }
 
 fn is_number(text: &str) -> bool {
-    text.trim().parse::<f64>().is_ok()
+    const DIGITS_MAX: usize = 20;
+    text.len() <= DIGITS_MAX && text.trim().parse::<f64>().is_ok()
 }
 
 /// A size with the largest unit that leaves it whole.
@@ -77,7 +82,7 @@ pub(super) fn show_bytes(bytes: u64) -> String {
 /// A time as an author would write it.
 pub(super) fn show_ms(millis: u64) -> String {
     const UNITS: [(&str, u64); 5] =
-        [("days", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let mut rest = millis;
     let mut parts = Vec::new();
     for (name, factor) in UNITS {
@@ -100,7 +105,7 @@ mod tests {
         assert_eq!(read("2h 30m"), Ok(9_000_000));
         assert_eq!(read("1ms"), Ok(1));
         assert_eq!(read("30"), Err("30 has no unit; say \"30s\" or \"30ms\"".to_owned()));
-        assert_eq!(read("2d"), Err("\"2d\" is too long; use at most \"1days\"".to_owned()));
+        assert_eq!(read("2d"), Err("\"2d\" is too long; use at most \"1d\"".to_owned()));
         for text in ["", "0s", "1us", "s", "1x", "-1s", "99999999999999999999s", "1e9h"] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -277,7 +277,7 @@ impl Reader<'_> {
             Ok(Some(number)) => Kind::Number(number),
             Ok(None) => Kind::Text(text.to_owned()),
             Err(message) => {
-                self.problem(mark, format!("{text} {message}"), "quote it if it is text");
+                self.problem(mark, format!("{} {message}", shown(text)), "quote it if it is text");
                 Kind::Null
             }
         }

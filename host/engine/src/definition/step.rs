@@ -1,20 +1,19 @@
 //! One step: what all steps have, and the kinds of them. A new kind of step is
-//! one more key in [`KINDS`] and one more arm in [`kind`].
+//! one more key in [`KINDS`] and [`KEYS`], and one more arm in [`kind`].
 
 use super::draft::{DraftKind, DraftNeed, DraftStep, Use};
 use super::field::{Field, Fields, Keys};
-use super::name::Name;
+use super::name::{NAME_BYTES_MAX, Name};
 use super::node::{Kind, shown};
 use super::reader::Reader;
 use super::workflow::TIMEOUT_MS_MAX;
 use super::{foreach, limits, retry};
-use crate::retry::Retry;
 use std::collections::BTreeSet;
 
 /// The keys that say what a step does, of which it has one.
 const KINDS: [&str; 2] = ["component", "foreach"];
 
-const CALL_KEYS: Keys = Keys {
+const KEYS: Keys = Keys {
     of: "a step",
     known: &[
         "id",
@@ -44,7 +43,7 @@ pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<Draft
     let mut fields = element.fields(remedy, &mut reader.problems)?;
     let mark = fields.get("id").map_or(fields.mark, |field| field.node.mark);
     let id = id(&mut fields, reader);
-    fields.check_keys(&CALL_KEYS, &mut reader.problems);
+    fields.check_keys(&KEYS, &mut reader.problems);
     let mut uses = Vec::new();
     let when = fields.get("when").and_then(|field| {
         let when = field.expression(&mut reader.problems)?;
@@ -55,10 +54,8 @@ pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<Draft
     let timeout_ms = fields
         .get("timeout")
         .and_then(|field| field.duration_ms(TIMEOUT_MS_MAX, &mut reader.problems));
-    let retry = fields
-        .get("retry")
-        .and_then(|field| retry::read(&field, reader))
-        .unwrap_or_else(Retry::default);
+    let retry =
+        fields.get("retry").and_then(|field| retry::read(&field, reader)).unwrap_or_default();
     let kind = kind(&fields, &mut uses, reader);
     Some(DraftStep { id, mark, path: fields.path, needs, when, kind, retry, timeout_ms, uses })
 }
@@ -71,12 +68,12 @@ fn id(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
     };
     let id = field.text("name the step, as in \"load\"", &mut reader.problems)?;
     let value = Field { key_mark: field.node.mark, ..field };
-    if Name::Step.check(id, &value, &mut reader.problems)
-        && let Some((list, _)) = fields.path.rsplit_once('[')
-    {
+    let is_name = Name::Step.check(id, &value, &mut reader.problems);
+    if let (true, Some((list, _))) = (is_name, fields.path.rsplit_once('[')) {
         fields.path = format!("{list}.{id}");
     }
-    Some(id.to_owned())
+    // Others may mean it even if it is no good, unless it is no name at all.
+    (id.len() <= NAME_BYTES_MAX).then(|| id.to_owned())
 }
 
 /// Reads `needs`: a list of ids, or a map from ids to conditions.

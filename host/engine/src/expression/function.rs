@@ -105,7 +105,7 @@ fn unknown(name: &str) -> String {
     let known = SIGNATURES.iter().map(|signature| signature.0).chain(MACROS);
     match closest(name, known) {
         Some(similar) => format!("unknown function {name}; did you mean {similar}?"),
-        None => format!("unknown function {name}; this version has only CEL's own"),
+        None => format!("unknown function {name}; use one of CEL's own"),
     }
 }
 

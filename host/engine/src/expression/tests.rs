@@ -231,7 +231,7 @@ fn mistakes_are_found_when_an_expression_is_made() {
         ("Foo{a: 1}", "there is no message type Foo; write a map, as in {'key': value}"),
         ("a.?b", "is not CEL: unsupported syntax '.?' at column 2; correct the expression"),
         ("é", "has the character 'é' outside of quotes; remove it"),
-        ("now()", "unknown function now; this version has only CEL's own"),
+        ("now()", "unknown function now; use one of CEL's own"),
     ]);
 }
 
