@@ -26,7 +26,10 @@ fn files_that_are_not_there_or_no_definitions() {
     };
     refused(&server.segno(&["workflow", "apply", "nowhere.yaml"]), "nowhere.yaml");
     refused(&server.segno(&["workflow", "apply", "."]), "directory");
-    refused(&server.segno(&["workflow", "apply", &file("a.yaml", b"workflow: [")]), "neither YAML nor JSON");
+    refused(
+        &server.segno(&["workflow", "apply", &file("a.yaml", b"workflow: [")]),
+        "neither YAML nor JSON",
+    );
     refused(&server.segno(&["workflow", "apply", &file("b.yaml", b"\xff\xfe\x00")]), "UTF-8");
     let cycle = b"workflow: c\nsteps:\n  - { id: a, component: x, needs: [b] }\n  - { id: b, component: x, needs: [a] }\n";
     let output = server.segno(&["workflow", "apply", &file("c.yaml", cycle)]);

@@ -18,14 +18,19 @@ struct Inner {
 }
 
 impl Payload {
-    /// The document in `text`, if it is one.
+    /// The document in `text`, if it is one that is nested at most 127 deep.
     ///
     /// # Errors
     /// Says where the text stops being JSON.
     pub fn parse(text: impl Into<Box<str>>) -> Result<Self, serde_json::Error> {
         let text = text.into();
-        serde_json::from_str::<IgnoredAny>(&text)?;
-        Ok(Self::unchecked(text))
+        let text = text.trim_ascii();
+        serde_json::from_str::<IgnoredAny>(text)?;
+        if depth(text) > DEPTH_MAX {
+            let message = format!("it is nested deeper than {DEPTH_MAX}");
+            return Err(serde::de::Error::custom(message));
+        }
+        Ok(Self::unchecked(text.into()))
     }
 
     /// The document `null`.
@@ -75,15 +80,38 @@ impl Payload {
     /// The document's value, parsed at most once.
     pub fn value(&self) -> &Value {
         self.0.value.get_or_init(|| {
-            // Every constructor checked the text, except that very deep nesting
-            // passes the check and is refused here.
+            // Every constructor checked the text, and how deep it is nested.
             serde_json::from_str(&self.0.text).unwrap_or(Value::Null)
         })
     }
 
-    fn unchecked(text: Box<str>) -> Self {
+    /// The document in `text`, which is known to be one.
+    pub(crate) fn unchecked(text: Box<str>) -> Self {
         Self(Arc::new(Inner { text, value: OnceLock::new() }))
     }
+}
+
+/// The deepest nesting that can be parsed again.
+const DEPTH_MAX: usize = 127;
+
+/// How deep lists and objects are nested in this JSON text.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl From<Value> for Payload {
@@ -123,5 +151,36 @@ impl<'de> Deserialize<'de> for Payload {
         }
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Ok(Self::unchecked(Box::<str>::from(raw)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_kept_as_it_is() {
+        let text = r#"{"b":1,"a":[1.50,"\"]"]}"#;
+        let payload = Payload::parse(format!(" {text}\n")).unwrap();
+        assert_eq!(payload.text(), text);
+        assert_eq!(payload.value()["a"][1], "\"]");
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_again_is_refused() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(Payload::parse(nested(127)).unwrap().value().as_array().map(Vec::len), Some(1));
+        assert!(Payload::parse(nested(128)).is_err());
+        assert!(Payload::parse("{").is_err() && Payload::parse("1 2").is_err());
+        let brackets = format!("\"{}\"", "[".repeat(500));
+        assert!(Payload::parse(brackets).is_ok());
+    }
+
+    #[test]
+    fn parts_become_documents() {
+        let one = Payload::parse("1").unwrap();
+        assert_eq!(Payload::from_elements([&one, &one].into_iter()).text(), "[1,1]");
+        let fields = [("a\"", one.clone()), ("b", one)];
+        assert_eq!(Payload::from_fields(fields.into_iter()).text(), r#"{"a\"":1,"b":1}"#);
     }
 }

@@ -170,8 +170,7 @@ impl Template {
             written.map_err(|message| self.error(number, message))?;
         }
         let text = String::from_utf8(out).map_err(|error| error.to_string());
-        text.and_then(|text| Payload::parse(text).map_err(|error| error.to_string()))
-            .map_err(|message| self.error(0, message))
+        text.map(|text| Payload::unchecked(text.into())).map_err(|message| self.error(0, message))
     }
 
     fn error(&self, number: usize, message: String) -> EvaluationError {

@@ -26,10 +26,10 @@ const RECORDS_PER_READ: usize = 100;
 
 /// Watch a run
 ///
-/// `id` is the number of the record in the run's log; give it as
-/// `Last-Event-ID` to go on behind it. The stream ends with the run.
+/// Give the last `id` as `Last-Event-ID` to go on behind it. The stream ends
+/// with the run.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}/events", tag = "runs",
-    params(("tenant" = String, Path), ("run" = String, Path), ("Last-Event-ID" = Option<u64>, Header)),
+    params(("tenant" = String, Path), ("run" = String, Path), ("Last-Event-ID" = Option<String>, Header)),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Problem)))]
 pub(super) async fn stream(
     State(driver): State<Driver>,
@@ -39,12 +39,13 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let run = runs::find(&driver, &tenant, &run)?;
     let snapshot = runs::snapshot(&driver, &tenant, run).await?;
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+    let last = headers.get("last-event-id").and_then(|id| place_of(id.to_str().ok()?));
     let watcher = Watcher {
         driver,
         tenant,
         run,
-        next: last.map_or(0, |last| last.saturating_add(1)),
+        next: last.map_or(0, |(record, _)| record),
+        skip: last.map_or(0, |(_, event)| event.saturating_add(1)),
         ready: VecDeque::new(),
         progress: HashMap::new(),
         snapshot,
@@ -64,6 +65,8 @@ struct Watcher {
     run: RunId,
     /// The next record to send.
     next: u64,
+    /// How many of its events the client has.
+    skip: usize,
     ready: VecDeque<Sent>,
     /// What was last said of each step's progress.
     progress: HashMap<StepIndex, (u64, u64)>,
@@ -83,7 +86,12 @@ impl Watcher {
             if self.over || self.driver.is_stopping() || self.read().is_err() {
                 return None;
             }
-            if !self.ready.is_empty() || self.over {
+            if !self.ready.is_empty() {
+                // What was read may not be on the disk yet.
+                self.driver.store().barrier().durable().await.ok()?;
+                continue;
+            }
+            if self.over {
                 continue;
             }
             let more = self.driver.wait_for_more(&self.tenant, self.run, self.next);
@@ -103,11 +111,12 @@ impl Watcher {
                 crate::store::Error::corrupt(format!("record {number} of {}: {error}", self.run))
             })?;
             let body = self.snapshot.run.body();
-            for event in &record.events {
+            let skip = std::mem::take(&mut self.skip);
+            for (place, event) in record.events.iter().enumerate().skip(skip) {
                 let (name, mut data) = shown(event, body);
                 data["type"] = json!(name);
                 data["at"] = json!(rfc3339(record.at));
-                let sent = Sent::default().id(number.to_string()).event(name);
+                let sent = Sent::default().id(format!("{number}.{place}")).event(name);
                 self.ready.push_back(sent.data(data.to_string()));
                 self.over |= matches!(
                     event,
@@ -129,6 +138,7 @@ impl Watcher {
             if self.progress.insert(*step, now) != Some(now) {
                 let data = json!({
                     "type": "progress",
+                    "at": rfc3339(self.driver.clock().now()),
                     "step": body.steps[*step as usize].id,
                     "done": progress.done,
                     "total": progress.total,
@@ -139,6 +149,12 @@ impl Watcher {
         }
         Some(())
     }
+}
+
+/// The record and the event in it that an `id` names.
+fn place_of(id: &str) -> Option<(u64, usize)> {
+    let (record, event) = id.split_once('.')?;
+    Some((record.parse().ok()?, event.parse().ok()?))
 }
 
 /// An event's name and what is shown of it: names instead of places, and no

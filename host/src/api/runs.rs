@@ -182,20 +182,19 @@ pub(super) async fn logs(
         None => None,
     };
     let page = driver.logs(&tenant, run, after, query.limit()).await?;
-    let stored = page.attempts.iter().flat_map(|log| {
-        log.lines.iter().map(|line| (&log.run, &log.step, log.attempt, line, false))
-    });
-    let live = page.live.iter().flat_map(|log| {
-        log.lines.iter().map(|line| (&log.run, &log.step, log.attempt, line, true))
-    });
-    let items = stored.chain(live).map(|(run, step, attempt, line, live)| LogLineView {
-        at: rfc3339(line.at),
-        run: run.to_string(),
-        step: step.clone(),
-        attempt,
-        level: line.level.clone(),
-        message: line.message.clone(),
-        live,
+    let stored = page.attempts.iter().map(|log| (log, false));
+    let all = stored.chain(page.live.iter().map(|log| (log, true)));
+    let items = all.flat_map(|(log, live)| {
+        log.lines.iter().map(move |line| LogLineView {
+            at: rfc3339(line.at),
+            run: log.run.to_string(),
+            iteration: log.iteration,
+            step: log.step.clone(),
+            attempt: log.attempt,
+            level: line.level.clone(),
+            message: line.message.clone(),
+            live,
+        })
     });
     Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
 }

@@ -332,6 +332,9 @@ pub struct LogLineView {
     pub at: String,
     /// The run or iteration that wrote it.
     pub run: String,
+    /// Which iteration that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u32>,
     /// The step that wrote it.
     pub step: String,
     /// The attempt that wrote it.

@@ -136,6 +136,8 @@ pub(super) struct Iterations {
 #[derive(Debug, Deserialize)]
 pub(super) struct LogLine {
     pub(super) at: String,
+    #[serde(default)]
+    pub(super) iteration: Option<u32>,
     pub(super) step: String,
     pub(super) attempt: u32,
     pub(super) level: String,

@@ -124,12 +124,13 @@ impl Driver {
         if report.log.is_empty() && report.log_dropped == 0 {
             return Vec::new();
         }
-        let root = match work.live.lock().run.origin() {
-            Origin::Start { .. } => work.live.id,
-            Origin::Iteration { root, .. } => *root,
+        let (root, iteration) = match work.live.lock().run.origin() {
+            Origin::Start { .. } => (work.live.id, None),
+            Origin::Iteration { root, index, .. } => (*root, Some(*index)),
         };
         let log = AttemptLog {
             run: work.live.id,
+            iteration,
             step: work.id.clone(),
             attempt: work.attempt,
             dropped: report.log_dropped,

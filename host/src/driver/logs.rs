@@ -57,16 +57,17 @@ impl Driver {
         let mut logs = Vec::new();
         for live in open.into_iter().filter(|live| live.tenant == *tenant) {
             let state = live.lock();
-            let belongs = match state.run.origin() {
-                Origin::Start { .. } => live.id == root,
-                Origin::Iteration { root: other, .. } => *other == root,
+            let (its_root, iteration) = match state.run.origin() {
+                Origin::Start { .. } => (live.id, None),
+                Origin::Iteration { root, index, .. } => (*root, Some(*index)),
             };
-            if !belongs {
+            if its_root != root {
                 continue;
             }
             for (step, running) in &state.attempts {
                 logs.push(AttemptLog {
                     run: live.id,
+                    iteration,
                     step: state.run.body().steps[*step as usize].id.clone(),
                     attempt: running.attempt,
                     dropped: 0,

@@ -100,6 +100,9 @@ pub struct RunRecord {
 pub struct AttemptLog {
     /// The run or iteration.
     pub run: RunId,
+    /// Which iteration the run is, if it is one.
+    #[serde(default)]
+    pub iteration: Option<u32>,
     /// The step's id.
     pub step: String,
     /// The attempt.

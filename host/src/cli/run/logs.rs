@@ -45,11 +45,15 @@ pub(super) fn perform(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who says it: the step, and the attempt after the first.
+/// Who says it: the step, its iteration, and the attempt after the first.
 fn label(line: &LogLine) -> String {
+    let step = match line.iteration {
+        Some(iteration) => format!("{}[{iteration}]", line.step),
+        None => line.step.clone(),
+    };
     match line.attempt {
-        0 | 1 => line.step.clone(),
-        attempt => format!("{} (attempt {attempt})", line.step),
+        0 | 1 => step,
+        attempt => format!("{step} (attempt {attempt})"),
     }
 }
 
@@ -67,6 +71,7 @@ mod tests {
     fn a_line_says_when_and_who() {
         let line = |attempt| LogLine {
             at: "2012-12-12T08:30:00.250Z".to_owned(),
+            iteration: (attempt == 3).then_some(7),
             step: "load".to_owned(),
             attempt,
             level: "info".to_owned(),
@@ -74,5 +79,6 @@ mod tests {
         };
         assert_eq!(text(&line(1), 8, false), "08:30:00.250  info   load      1461 rows\\u{1b}[8m");
         assert_eq!(label(&line(2)), "load (attempt 2)");
+        assert_eq!(label(&line(3)), "load[7] (attempt 3)");
     }
 }

@@ -308,6 +308,7 @@ fn log(place: u64) -> AttemptLog {
     };
     AttemptLog {
         run: run(2),
+        iteration: None,
         step: "load".into(),
         attempt: 1,
         dropped: place,
