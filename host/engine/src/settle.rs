@@ -79,7 +79,7 @@ fn any_edge_holds(run: &Run, step: &Step) -> Result<bool, Failure> {
 fn start_call(run: &Run, step: StepIndex, call: &Call) -> Result<Vec<Event>, Failure> {
     let input =
         call.params.render(run).map_err(|error| bad_expression("params", &error.to_string()))?;
-    if !input.text().starts_with('{') {
+    if !input.text().trim_ascii_start().starts_with('{') {
         let given: String = input.text().chars().take(60).collect();
         return Err(bad_expression("params", &format!("gave {given}, expected an object")));
     }
