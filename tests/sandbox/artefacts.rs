@@ -1,7 +1,7 @@
 //! Compiled code: made once, in a child process, kept on disk, and never trusted
 //! without a look.
 
-use crate::guests::{echo, step};
+use crate::guests::{component, echo, step};
 use crate::host::{TestSandbox, config, digest, new_directory, output, task};
 use segno_host::sandbox::{CompileLimits, Error, Limits, Sandbox, Watch};
 use std::cell::Cell;
@@ -108,11 +108,18 @@ async fn bytes_of_another_component_are_not_taken() {
 async fn a_compilation_that_takes_too_much_is_stopped() {
     let body = "(local.set $in (i32.div_u (local.get $len) (local.get $in)))".repeat(60_000);
     let bomb = step(&format!("{body} (unreachable)"));
+    // More than a second's work on any machine, however fast it becomes.
+    let function = |n| {
+        format!("(func $f{n} (param $in i32) (param $len i32) (result i32) {body} (unreachable))")
+    };
+    let functions: String = (0..12).map(function).collect();
+    let step = "(func $step (param i32 i32) (result i32) (unreachable))";
+    let large_bomb = component("", &format!("{functions} {step}"));
     let limits = CompileLimits::default();
     for (guest, limits, word) in [
         (&echo(), CompileLimits { output_bytes: 100, ..limits }, "artefact limit of 100B"),
         (&bomb, CompileLimits { memory_bytes: 64 << 20, ..limits }, "memory limit of 64MiB"),
-        (&bomb, CompileLimits { cpu_s: 1, ..limits }, "processor time limit of 1s"),
+        (&large_bomb, CompileLimits { cpu_s: 1, ..limits }, "processor time limit of 1s"),
     ] {
         let host = TestSandbox::with(|config| config.compile = limits);
         let Err(Error::Refused(refused)) = host.try_component(guest).await else {
