@@ -64,6 +64,25 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// These limits, with those changed that an operator gives. No default is
+    /// above its ceiling.
+    #[must_use]
+    pub fn changed(self, default: &Wanted, ceiling: &Wanted) -> Self {
+        let any = sandbox::Limits {
+            memory_bytes: u64::MAX,
+            table_elements: u64::MAX,
+            cpu_ms: u64::MAX,
+            wall_ms: u64::MAX,
+            handles: u32::MAX,
+            host_call_bytes: u64::MAX,
+            log_bytes: u64::MAX,
+            output_bytes: u64::MAX,
+        };
+        let ceiling = Self { default: self.ceiling, ceiling: any }.of_step(ceiling);
+        let default = Self { default: self.default, ceiling }.of_step(default);
+        Self { default, ceiling }
+    }
+
     /// What a step gets that asked for `wanted`. A wish above the ceiling was
     /// refused when the workflow was pushed; the ceiling may have come down
     /// since.
@@ -116,5 +135,21 @@ impl Limits {
             log_bytes: Some(log_bytes),
             output_bytes: Some(output_bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_move_defaults_and_ceilings() {
+        let parsed = |text: &str| text.parse::<Wanted>().unwrap();
+        let limits = Limits::default().changed(&parsed("cpu=3s"), &parsed("memory=64MiB"));
+        assert_eq!(limits.ceiling.memory_bytes, 64 << 20);
+        assert_eq!(limits.default.memory_bytes, 64 << 20, "a default is not above its ceiling");
+        assert_eq!(limits.default.cpu_ms, 3_000);
+        assert_eq!(limits.of_step(&parsed("memory=1GiB,cpu=1s")).memory_bytes, 64 << 20);
+        assert_eq!(limits.of_step(&parsed("cpu=1s")).cpu_ms, 1_000);
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use segno_engine::workflow::Limits;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,12 @@ pub(super) struct Listen {
     /// How many attempts run at once; the rest wait
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     slots: Option<u32>,
+    /// What an attempt may use where its step says nothing, as in memory=64MiB,cpu=5s
+    #[arg(long, value_name = "LIMITS", default_value = "", hide_default_value = true)]
+    default_limits: Limits,
+    /// What a step may ask for at most, as in memory=1GiB,wall=1h
+    #[arg(long, value_name = "LIMITS", default_value = "", hide_default_value = true)]
+    max_limits: Limits,
 }
 
 /// What a log looks like.
@@ -77,6 +84,7 @@ pub(super) fn serve(
     let mut config = Config::new(data_dir, compiler);
     config.listen = listen.listen;
     config.slots = listen.slots.unwrap_or(config.slots);
+    config.limits = config.limits.changed(&listen.default_limits, &listen.max_limits);
     if !config.listen.ip().is_loopback() {
         let address = config.listen;
         tracing::warn!(%address, "whoever reaches this address may do everything: there are no tokens yet");

@@ -2,10 +2,11 @@
 //! the operator. A new limit is one more line in [`read`].
 
 use super::field::{Field, Fields, Keys};
-use super::quantity::{show_bytes, show_ms};
+use super::quantity::{bytes, duration_ms, show_bytes, show_ms};
 use super::reader::Reader;
 use super::workflow::TIMEOUT_MS_MAX;
 use crate::workflow::Limits;
+use std::str::FromStr;
 
 const KEYS: Keys = Keys {
     of: "limits",
@@ -73,4 +74,56 @@ fn limit(
         field.problem(&mut reader.problems, message, format!("ask for at most {shown}"));
     }
     Some(value)
+}
+
+/// As an operator writes them on a command line: `memory=256MiB,cpu=30s`.
+impl FromStr for Limits {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut limits = Self::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = part
+                .split_once('=')
+                .ok_or_else(|| format!("{part:?} is not NAME=VALUE, as in memory=256MiB"))?;
+            let (place, unit) = match name {
+                "memory" => (&mut limits.memory_bytes, Unit::Bytes),
+                "table_elements" => (&mut limits.table_elements, Unit::Pieces),
+                "cpu" => (&mut limits.cpu_ms, Unit::Millis),
+                "wall" => (&mut limits.wall_ms, Unit::Millis),
+                "handles" => (&mut limits.handles, Unit::Pieces),
+                "host_call" => (&mut limits.host_call_bytes, Unit::Bytes),
+                "log" => (&mut limits.log_bytes, Unit::Bytes),
+                "output" => (&mut limits.output_bytes, Unit::Bytes),
+                _ => {
+                    return Err(format!(
+                        "there is no limit {name:?}, but {}",
+                        KEYS.known.join(", ")
+                    ));
+                }
+            };
+            let number = match unit {
+                Unit::Bytes => bytes(value),
+                Unit::Millis => duration_ms(value, TIMEOUT_MS_MAX),
+                Unit::Pieces => value.parse().map_err(|_| format!("{value:?} is not a number")),
+            };
+            *place = Some(number.map_err(|error| format!("{name}: {error}"))?);
+        }
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_write_limits_on_one_line() {
+        let limits: Limits = "memory=256MiB, cpu=1500ms,handles=7".parse().unwrap();
+        assert_eq!(limits.memory_bytes, Some(256 << 20));
+        assert_eq!((limits.cpu_ms, limits.handles, limits.wall_ms), (Some(1_500), Some(7), None));
+        for wrong in ["memory", "memory=much", "cpu=5", "fuel=1", "handles=-1"] {
+            assert!(wrong.parse::<Limits>().is_err(), "{wrong}");
+        }
+    }
 }
