@@ -13,6 +13,10 @@ use crate::usage::Usage;
 use crate::workflow::Workflow;
 use std::sync::Arc;
 
+/// The longest delay that a step may ask for: a guest must not be able to park
+/// its run for ever.
+const DELAY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
 /// Why a turn did not happen.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -69,7 +73,7 @@ fn finish_attempt(
             Event::StepSucceeded { step, attempt, output: output.clone(), usage }
         }
         Outcome::Failed { failure, delay_ms } => {
-            let at_least = now.plus_ms(delay_ms.unwrap_or(0));
+            let at_least = now.plus_ms(delay_ms.unwrap_or(0).min(DELAY_MS_MAX));
             let retry_at = retry_at(run, (step, attempt), failure, now).map(|at| at.max(at_least));
             Event::AttemptFailed { step, attempt, failure: failure.clone(), retry_at, usage }
         }

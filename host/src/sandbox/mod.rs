@@ -229,6 +229,10 @@ impl Sandbox {
     }
 }
 
+/// Memory that takes the system milliseconds to take back: nobody can interrupt
+/// that, so it must not happen on a thread that short steps wait for.
+const LARGE_BYTES: u64 = 8 << 20;
+
 impl Inner {
     async fn attempt(&self, task: &Task, watch: &Watch) -> Outcome {
         let limits = self.capped(task.limits);
@@ -241,7 +245,7 @@ impl Inner {
         let ended = tokio::time::timeout(wall, self.schedule.run(watch, call)).await;
         // What was printed last may not have ended its line.
         store.data().flush();
-        match ended {
+        let outcome = match ended {
             Ok(Ok(Ok(result))) => Outcome::of_result(result, &limits),
             Ok(Ok(Err(error))) => {
                 Outcome::of_error(&error, &limits, self.config.stack_bytes as u64)
@@ -249,7 +253,13 @@ impl Inner {
             Ok(Err(Broken::Cancelled)) => Outcome::Cancelled,
             Ok(Err(Broken::Panicked)) => Outcome::of_panic(),
             Err(_elapsed) => Outcome::out_of_time(&limits),
+        };
+        if watch.usage().memory_bytes_peak >= LARGE_BYTES {
+            // The guest is gone when the attempt is over, so its end is awaited.
+            let gone = tokio::task::spawn_blocking(move || drop(store)).await;
+            debug_assert!(gone.is_ok(), "wasmtime does not panic when a store is dropped");
         }
+        outcome
     }
 
     /// The pool is laid out for the operator's ceilings, so nothing may exceed
