@@ -52,11 +52,6 @@ pub fn router(driver: Driver) -> Router {
         .with_state(driver)
 }
 
-/// The description of all routes, as `/openapi.json` serves it.
-pub fn description() -> OpenApi {
-    documented().into_openapi()
-}
-
 fn documented() -> OpenApiRouter<Driver> {
     let mut description = OpenApi::default();
     "Segno".clone_into(&mut description.info.title);

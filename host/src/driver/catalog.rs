@@ -33,8 +33,6 @@ pub struct Pushed {
     pub record: ComponentRecord,
     /// Whether the very same was there before.
     pub unchanged: bool,
-    /// Whether a core module was made into a component.
-    pub was_core_module: bool,
 }
 
 /// Why a component was not taken.
@@ -109,13 +107,12 @@ impl Driver {
         let load = async || Ok::<_, store::Error>(bytes.clone());
         self.0.sandbox.component(&digest.to_string(), load).await?;
         let _naming = self.0.catalog.naming.lock().await;
-        let was_core_module = admitted.was_core_module;
         if let Some(record) = self.0.store.component(tenant, name, version)? {
             if record.digest != digest {
                 let (name, version) = (record.name, record.version);
                 return Err(PushError::Taken { name, version, digest: record.digest.to_string() });
             }
-            return Ok(Pushed { record, unchanged: true, was_core_module });
+            return Ok(Pushed { record, unchanged: true });
         }
         let record = ComponentRecord {
             name: name.to_owned(),
@@ -129,7 +126,7 @@ impl Driver {
             self.0.store.commit(writes).durable().await?;
         }
         self.0.store.commit(vec![Write::component(tenant, &record)?]).durable().await?;
-        Ok(Pushed { record, unchanged: false, was_core_module })
+        Ok(Pushed { record, unchanged: false })
     }
 
     /// Checks a definition against what this tenant has, and changes nothing.

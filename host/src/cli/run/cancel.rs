@@ -1,28 +1,16 @@
 //! `segno run cancel`.
 
+use super::Which;
 use super::status::explain;
 use crate::cli::answer::{self, Run};
 use crate::cli::client::Client;
 use crate::cli::route::Route;
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
-use clap::builder::NonEmptyStringValueParser;
 use std::process::ExitCode;
 
-/// What to cancel.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
-    /// Which run: run_…, or workflow#3
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
-    run: String,
-}
-
-pub(super) fn perform(
-    arguments: &Arguments,
-    client: &Client,
-    terminal: &Terminal,
-) -> Result<ExitCode> {
-    let route = Route::to(["runs", &arguments.run, "cancel"]);
+pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Result<ExitCode> {
+    let route = Route::to(["runs", &which.run, "cancel"]);
     let answer = client.send(&route, "application/json", b"")?;
     if terminal.is_json() {
         terminal.json(&answer)?;

@@ -1,5 +1,6 @@
 //! `segno run get`: where a run stands, step by step, and what it gave.
 
+use super::Which;
 use super::status::{cause, explain, why};
 use crate::cli::answer::{self, Run, Step};
 use crate::cli::client::Client;
@@ -10,7 +11,6 @@ use crate::cli::route::Route;
 use crate::cli::table::{Cell, Table};
 use crate::cli::terminal::{Target, Terminal, printable};
 use anyhow::Result;
-use clap::builder::NonEmptyStringValueParser;
 use serde_json::value::RawValue;
 use std::process::ExitCode;
 
@@ -18,20 +18,8 @@ use std::process::ExitCode;
 const OUTPUT_LINES_MAX: usize = 40;
 const OUTPUT_BYTES_MAX: usize = 4_000;
 
-/// What to show.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
-    /// Which run: run_…, or workflow#3
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
-    run: String,
-}
-
-pub(super) fn perform(
-    arguments: &Arguments,
-    client: &Client,
-    terminal: &Terminal,
-) -> Result<ExitCode> {
-    let answer = client.get(&Route::to(["runs", &arguments.run]))?;
+pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Result<ExitCode> {
+    let answer = client.get(&Route::to(["runs", &which.run]))?;
     if terminal.is_json() {
         terminal.json(&answer)?;
         return Ok(ExitCode::SUCCESS);

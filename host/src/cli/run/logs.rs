@@ -1,5 +1,6 @@
 //! `segno run logs`: what the steps of a run and of its iterations have said.
 
+use super::Which;
 use crate::cli::answer::{self, LogLine};
 use crate::cli::client::Client;
 use crate::cli::ink::Ink;
@@ -7,15 +8,13 @@ use crate::cli::measure::time_of_day;
 use crate::cli::route::Route;
 use crate::cli::terminal::{Target, Terminal, printable};
 use anyhow::Result;
-use clap::builder::NonEmptyStringValueParser;
 use std::process::ExitCode;
 
 /// Whose log to show.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// Which run: run_…, or workflow#3
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
-    run: String,
+    #[command(flatten)]
+    which: Which,
     /// How many lines at most
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     #[arg(value_parser = crate::cli::limit)]
@@ -27,7 +26,8 @@ pub(super) fn perform(
     client: &Client,
     terminal: &Terminal,
 ) -> Result<ExitCode> {
-    let answers = client.list(&Route::to(["runs", &arguments.run, "logs"]), arguments.limit)?;
+    let answers =
+        client.list(&Route::to(["runs", &arguments.which.run, "logs"]), arguments.limit)?;
     if terminal.is_json() {
         terminal.json(&answers)?;
         return Ok(ExitCode::SUCCESS);

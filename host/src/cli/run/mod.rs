@@ -17,6 +17,7 @@ mod watch;
 use super::client::Client;
 use super::terminal::Terminal;
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use std::process::ExitCode;
 
 /// What can be done with runs.
@@ -31,15 +32,23 @@ pub(super) enum Verb {
     /// List runs, newest first
     List(list::Arguments),
     /// Show a run: its steps, what they wait for, what it gave
-    Get(get::Arguments),
+    Get(Which),
     /// Follow a run until it is over
     ///
     /// Exits with 0 if the run succeeded, with 1 if it did not.
-    Watch(watch::Arguments),
+    Watch(Which),
     /// Show what the steps of a run have logged
     Logs(logs::Arguments),
     /// Stop a run and what runs inside it
-    Cancel(cancel::Arguments),
+    Cancel(Which),
+}
+
+/// The run that is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Which run: run_…, or workflow#3
+    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    run: String,
 }
 
 /// Does it.
@@ -52,10 +61,10 @@ pub(super) fn perform(
         Verb::Start(arguments) => start::perform(&arguments, client, terminal),
         Verb::Exec(arguments) => exec::perform(&arguments, client, terminal),
         Verb::List(arguments) => list::perform(&arguments, client, terminal),
-        Verb::Get(arguments) => get::perform(&arguments, client, terminal),
-        Verb::Watch(arguments) => watch::perform(&arguments, client, terminal),
+        Verb::Get(which) => get::perform(&which, client, terminal),
+        Verb::Watch(which) => watch::perform(&which, client, terminal),
         Verb::Logs(arguments) => logs::perform(&arguments, client, terminal),
-        Verb::Cancel(arguments) => cancel::perform(&arguments, client, terminal),
+        Verb::Cancel(which) => cancel::perform(&which, client, terminal),
     }
 }
 
