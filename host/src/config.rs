@@ -1,6 +1,9 @@
 //! Every number that an operator can turn, with its unit in its name.
 
+use crate::driver::SIGNAL_RETENTION_MS;
+use crate::egress;
 use crate::sandbox;
+use segno_engine::grant::Origin;
 use segno_engine::workflow::Limits as Wanted;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,8 +21,21 @@ pub struct Config {
     pub store_cache_bytes: u64,
     /// The program that compiles components: `segno` itself.
     pub compiler: PathBuf,
+    /// How long signals are kept at least, in milliseconds.
+    pub signal_retention_ms: u64,
     /// What steps may use.
     pub limits: Limits,
+    /// How long a guest that waits stays in memory at most, in milliseconds.
+    pub wait_grace_ms: u64,
+    /// Where steps may send requests, if their component asks for it and their
+    /// workflow grants it; nowhere by default. Only an address or `localhost`
+    /// that stands here leads into this host's own network.
+    pub grant_http: Vec<Origin>,
+    /// What such a request may use.
+    pub egress: egress::Limits,
+    /// How others reach the API, as in `https://segno.example.com`, without a
+    /// slash at the end; where it listens, if absent.
+    pub public_url: Option<String>,
 }
 
 impl Config {
@@ -31,7 +47,12 @@ impl Config {
             slots: 256,
             store_cache_bytes: 64 << 20,
             compiler,
+            signal_retention_ms: SIGNAL_RETENTION_MS,
             limits: Limits::default(),
+            wait_grace_ms: 1_000,
+            grant_http: Vec::new(),
+            egress: egress::Limits::default(),
+            public_url: None,
         }
     }
 }
@@ -58,6 +79,8 @@ impl Default for Limits {
                 host_call_bytes: 64 << 20,
                 log_bytes: 16 << 20,
                 output_bytes: 16 << 20,
+                journal_bytes: 64 << 20,
+                journal_entries: 100_000,
             },
         }
     }
@@ -77,6 +100,8 @@ impl Limits {
             host_call_bytes: u64::MAX,
             log_bytes: u64::MAX,
             output_bytes: u64::MAX,
+            journal_bytes: u64::MAX,
+            journal_entries: u64::MAX,
         };
         let ceiling = Self { default: self.ceiling, ceiling: any }.of_step(ceiling);
         let default = Self { default: self.default, ceiling }.of_step(default);
@@ -110,6 +135,12 @@ impl Limits {
             ),
             log_bytes: pick(wanted.log_bytes, default.log_bytes, ceiling.log_bytes),
             output_bytes: pick(wanted.output_bytes, default.output_bytes, ceiling.output_bytes),
+            journal_bytes: pick(wanted.journal_bytes, default.journal_bytes, ceiling.journal_bytes),
+            journal_entries: pick(
+                wanted.journal_entries,
+                default.journal_entries,
+                ceiling.journal_entries,
+            ),
         }
     }
 
@@ -124,6 +155,8 @@ impl Limits {
             host_call_bytes,
             log_bytes,
             output_bytes,
+            journal_bytes,
+            journal_entries,
         } = self.ceiling;
         Wanted {
             memory_bytes: Some(memory_bytes),
@@ -134,6 +167,8 @@ impl Limits {
             host_call_bytes: Some(host_call_bytes),
             log_bytes: Some(log_bytes),
             output_bytes: Some(output_bytes),
+            journal_bytes: Some(journal_bytes),
+            journal_entries: Some(journal_entries),
         }
     }
 }

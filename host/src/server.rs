@@ -5,7 +5,8 @@
 use crate::api;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::Driver;
+use crate::driver::{Driver, Outside};
+use crate::egress::{Egress, Vault};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{Options, Store};
 use anyhow::{Context as _, Result};
@@ -33,7 +34,17 @@ pub fn assemble(config: &Config, clock: Clock) -> Result<Driver> {
         table_elements_max: config.limits.ceiling.table_elements,
         ..sandbox::Config::new(config.data_dir.join("artefacts"))
     })?;
-    Ok(Driver::new(store, sandbox, clock, config.limits.clone()))
+    let outside = Outside {
+        egress: Egress::new(config)?,
+        vault: Vault::open(&config.data_dir)?,
+        public_url: config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", config.listen)),
+        grace: Duration::from_millis(config.wait_grace_ms),
+    };
+    let driver = Driver::new((store, sandbox), clock, config.limits.clone(), outside);
+    Ok(driver.keeping_signals(config.signal_retention_ms))
 }
 
 /// Serves until it is told to stop. `ready` is called with the address once
@@ -41,7 +52,7 @@ pub fn assemble(config: &Config, clock: Clock) -> Result<Driver> {
 ///
 /// # Errors
 /// The address or the data directory cannot be used, or the store has failed.
-pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> Result<()> {
+pub async fn run(mut config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         let what = match error.kind() {
             ErrorKind::AddrInUse => {
@@ -52,9 +63,10 @@ pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> Re
         };
         anyhow::anyhow!("cannot listen on {}: {error}: {what}", config.listen)
     })?;
+    let address = listener.local_addr()?;
+    config.listen = address;
     let driver = assemble(&config, Clock::System)?;
     driver.recover().context("open runs cannot be read")?;
-    let address = listener.local_addr()?;
     info!(%address, data_dir = %config.data_dir.display(), "ready");
     ready(address);
     let store = driver.store().clone();

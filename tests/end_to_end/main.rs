@@ -7,4 +7,5 @@ mod hostile;
 mod kill;
 mod main_job;
 mod server;
+mod signals;
 mod wrong_input;

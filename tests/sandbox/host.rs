@@ -75,7 +75,18 @@ pub(crate) fn task(component: Component, input: &str, limits: Limits) -> Task {
     let context = Context { run: "run_1".to_owned(), step: "test".to_owned(), attempt: 1 };
     let input = Payload::parse(input).expect("the test's input is JSON");
     let clock = Arc::new(|| 1_700_000_000_000);
-    Task { component, context, input, limits, seed: [7; 32], clock }
+    let seed = [7; 32];
+    Task {
+        component,
+        context,
+        input,
+        limits,
+        seed,
+        clock,
+        journal: Vec::new(),
+        first_sequence: 0,
+        durable: None,
+    }
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> String {

@@ -16,6 +16,8 @@ const LIMITS: Limits = Limits {
     host_call_bytes: 1 << 20,
     log_bytes: 256 << 10,
     output_bytes: 1 << 20,
+    journal_bytes: 16 << 20,
+    journal_entries: 10_000,
 };
 
 async fn run(host: &TestSandbox, input: &str) -> Report {

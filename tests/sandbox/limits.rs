@@ -41,6 +41,8 @@ const fn defaults() -> Limits {
         host_call_bytes: 64 << 10,
         log_bytes: 4 << 10,
         output_bytes: 64 << 10,
+        journal_bytes: 16 << 20,
+        journal_entries: 10_000,
     }
 }
 

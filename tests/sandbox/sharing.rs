@@ -15,6 +15,8 @@ const FOREVER: Limits = Limits {
     host_call_bytes: 64 << 10,
     log_bytes: 4 << 10,
     output_bytes: 64 << 10,
+    journal_bytes: 16 << 20,
+    journal_entries: 10_000,
 };
 
 #[tokio::test]

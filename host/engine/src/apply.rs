@@ -1,16 +1,19 @@
 //! The one place that changes a run. `Run::apply` touches and does not think:
 //! an event that does not fit the state means that the history is corrupt.
 
-use crate::event::{Event, IterationResult, Origin, Stop};
-use crate::failure::{Failure, FailureKind};
+mod foreach;
+mod wait;
+
+use crate::event::{Event, Origin, Stop};
+use crate::failure::Failure;
 use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::retry::Tally;
 use crate::run::{Deadline, Iterations, Run, RunStatus, StepRun, StepState, Surroundings};
 use crate::settle::ITERATIONS_MAX;
 use crate::usage::Usage;
-use crate::workflow::{StepKind, Workflow};
-use std::collections::BTreeSet;
+use crate::workflow::Workflow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A history that cannot have happened.
@@ -52,7 +55,9 @@ impl Run {
             return Err(Corrupt::NotCreated);
         };
         let surroundings = match origin {
-            Origin::Start { params, .. } => Surroundings::of_root(params.clone()),
+            Origin::Start { params, .. } | Origin::Child { params, .. } => {
+                Surroundings::of_root(params.clone())
+            }
             Origin::Iteration { path, .. } if workflow.body_at(path).is_none() => {
                 return Err(Corrupt::NoLoop { path: path.clone() });
             }
@@ -71,6 +76,7 @@ impl Run {
             active: 0,
             agenda: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            children: BTreeMap::new(),
             created_at: at,
             started_at: None,
             updated_at: at,
@@ -80,7 +86,12 @@ impl Run {
             since: at,
             started_at: None,
             attempt: 0,
+            attempt_at: at,
             input: None,
+            sequence: 0,
+            waited: 0,
+            continued: 0,
+            signals_taken: Vec::new(),
             iterations: None,
             last_failure: None,
             usage: Usage::default(),
@@ -144,6 +155,16 @@ impl Run {
                 Some(Stop::TimedOut) => RunStatus::TimedOut,
                 Some(Stop::Cancelled { .. }) | None => RunStatus::Cancelled,
             }),
+            Event::AttemptSuspended { step, wait, .. } => self.suspend(at, *step, wait),
+            Event::AttemptResumed { step, .. } => self.resume(at, *step),
+            Event::AttemptPutAway { step, usage, .. } => self.add_usage(*step, *usage),
+            Event::StepContinued { .. } => self.continue_step(at, event),
+            Event::ChildStarted { step, child } => {
+                self.children.insert(*child, *step);
+            }
+            Event::ChildEnded { child, .. } => {
+                self.children.remove(child);
+            }
         }
         Ok(())
     }
@@ -169,7 +190,19 @@ impl Run {
                 None => false,
             },
             Event::AttemptFailed { step, attempt, .. }
-            | Event::StepSucceeded { step, attempt, .. } => self.is_running(*step, *attempt),
+            | Event::AttemptPutAway { step, attempt, .. } => self.is_under_way(*step, *attempt),
+            Event::StepSucceeded { step, attempt, .. }
+            | Event::AttemptSuspended { step, attempt, .. } => self.is_running(*step, *attempt),
+            Event::StepContinued { step, attempt, .. } => {
+                attempt.checked_sub(1).is_some_and(|before| self.is_running(*step, before))
+            }
+            Event::AttemptResumed { step, attempt, .. } => {
+                self.wait_of(*step).is_some() && self.is_under_way(*step, *attempt)
+            }
+            Event::ChildStarted { step, .. } => {
+                matches!(self.state_of(*step), Some(StepState::Running))
+            }
+            Event::ChildEnded { step, child } => self.children.get(child) == Some(step),
             Event::StepFailed { step, .. } => matches!(
                 self.state_of(*step),
                 Some(StepState::Pending { waiting_for: 0 } | StepState::Looping)
@@ -191,7 +224,9 @@ impl Run {
             }
             Event::StopRequested { .. } => status.is_open() && self.stop.is_none(),
             Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
-                *status == RunStatus::Running && self.active == 0
+                *status == RunStatus::Running
+                    && self.active == 0
+                    && self.is_abandoned_or_childless()
             }
         };
         if fits {
@@ -218,6 +253,20 @@ impl Run {
             .is_some_and(|run| run.attempt == attempt && run.state == StepState::Running)
     }
 
+    /// Whether this attempt is the one under way, be it suspended.
+    pub fn is_under_way(&self, step: StepIndex, attempt: u32) -> bool {
+        self.steps.get(step as usize).is_some_and(|run| {
+            let open = matches!(run.state, StepState::Running | StepState::Suspended { .. });
+            run.attempt == attempt && open
+        })
+    }
+
+    /// Whether no run that a step started keeps this one from ending: a run
+    /// that is stopped waits for them, any other leaves them to go on.
+    pub(crate) fn is_abandoned_or_childless(&self) -> bool {
+        self.stop.is_none() || self.children.is_empty()
+    }
+
     pub(crate) fn state_of(&self, step: StepIndex) -> Option<&StepState> {
         self.steps.get(step as usize).map(|run| &run.state)
     }
@@ -239,7 +288,7 @@ impl Run {
         self.agenda = (0..self.steps.len() as StepIndex)
             .filter(|place| ready(&self.steps[*place as usize]))
             .collect();
-        if let (Some(timeout), Origin::Start { .. }) = (self.workflow.timeout_ms, &self.origin) {
+        if let (Some(timeout), Some(_)) = (self.workflow.timeout_ms, self.origin.number()) {
             self.deadlines.insert((at.plus_ms(timeout), Deadline::Run));
         }
     }
@@ -262,6 +311,7 @@ impl Run {
         step.state = StepState::Running;
         step.since = at;
         step.attempt = attempt;
+        step.attempt_at = at;
         self.set_timeout(at, place);
     }
 
@@ -278,6 +328,7 @@ impl Run {
         retry_at: Option<Timestamp>,
     ) {
         self.clear_timeout(place);
+        self.clear_wait(place);
         let step = &mut self.steps[place as usize];
         step.tally.add(failure.kind);
         step.last_failure = Some(failure.clone());
@@ -295,10 +346,14 @@ impl Run {
     fn finish(&mut self, at: Timestamp, place: StepIndex, state: StepState) {
         self.agenda.remove(&place);
         self.clear_timeout(place);
+        self.clear_wait(place);
         let step = &mut self.steps[place as usize];
         if matches!(
             step.state,
-            StepState::Running | StepState::BackingOff { .. } | StepState::Looping
+            StepState::Running
+                | StepState::BackingOff { .. }
+                | StepState::Suspended { .. }
+                | StepState::Looping
         ) {
             self.active -= 1;
         }
@@ -331,67 +386,6 @@ impl Run {
         }
     }
 
-    fn start_foreach(&mut self, at: Timestamp, place: StepIndex, items: &Payload, count: u32) {
-        self.active += 1;
-        self.agenda.insert(place);
-        let step = &mut self.steps[place as usize];
-        step.started_at = Some(at);
-        step.since = at;
-        step.state = StepState::Looping;
-        step.iterations = Some(Box::new(Iterations {
-            items: items.clone(),
-            count,
-            next: 0,
-            in_flight: BTreeSet::new(),
-            outputs: vec![None; count as usize],
-            succeeded: 0,
-            failed: BTreeSet::new(),
-            failure: None,
-            stopping: false,
-        }));
-        self.set_timeout(at, place);
-    }
-
-    fn start_iterations(&mut self, place: StepIndex, first: u32, count: u32) {
-        if let Some(iterations) = self.loop_mut(place) {
-            iterations.next = first + count;
-            iterations.in_flight.extend(first..first + count);
-        }
-        self.put_loop_on_agenda(place);
-    }
-
-    fn end_iteration(&mut self, place: StepIndex, index: u32, result: &IterationResult) {
-        if let Some(iterations) = self.loop_mut(place) {
-            iterations.end(index, result);
-        }
-        self.put_loop_on_agenda(place);
-    }
-
-    fn stop_foreach(&mut self, place: StepIndex, failure: &Failure) {
-        self.clear_timeout(place);
-        if let Some(iterations) = self.loop_mut(place) {
-            iterations.stopping = true;
-            iterations.failure.get_or_insert_with(|| failure.clone());
-        }
-        self.put_loop_on_agenda(place);
-    }
-
-    fn put_loop_on_agenda(&mut self, place: StepIndex) {
-        let StepKind::Foreach(foreach) = &self.body().steps[place as usize].kind else {
-            return;
-        };
-        let concurrency = foreach.concurrency;
-        let stopping = self.stop.is_some();
-        let wants = self.looping(place).is_some_and(|iterations| {
-            iterations.startable(concurrency, stopping) > 0 || iterations.is_over(stopping)
-        });
-        if wants {
-            self.agenda.insert(place);
-        } else {
-            self.agenda.remove(&place);
-        }
-    }
-
     fn request_stop(&mut self, at: Timestamp, stop: &Stop) {
         self.stop = Some(stop.clone());
         self.deadlines.clear();
@@ -400,7 +394,10 @@ impl Run {
             match self.state_of(place) {
                 Some(StepState::Looping) => self.put_loop_on_agenda(place),
                 Some(
-                    StepState::Pending { .. } | StepState::Running | StepState::BackingOff { .. },
+                    StepState::Pending { .. }
+                    | StepState::Running
+                    | StepState::Suspended { .. }
+                    | StepState::BackingOff { .. },
                 ) => self.finish(at, place, StepState::Cancelled),
                 _ => {}
             }
@@ -411,6 +408,8 @@ impl Run {
         self.status = status;
         self.agenda.clear();
         self.deadlines.clear();
+        // Those that go on have nobody to tell.
+        self.children.clear();
     }
 
     fn set_timeout(&mut self, at: Timestamp, place: StepIndex) {
@@ -419,59 +418,17 @@ impl Run {
         }
     }
 
-    /// Attempts and loops start at `since`, so their deadline can be found.
     fn clear_timeout(&mut self, place: StepIndex) {
         if let Some(timeout) = self.body().steps[place as usize].timeout_ms {
-            let since = self.steps[place as usize].since;
+            let since = self.steps[place as usize].attempt_at;
             self.deadlines.remove(&(since.plus_ms(timeout), Deadline::Step(place)));
         }
     }
 
     pub(crate) fn path(&self) -> &[StepIndex] {
         match &self.origin {
-            Origin::Start { .. } => &[],
+            Origin::Start { .. } | Origin::Child { .. } => &[],
             Origin::Iteration { path, .. } => path,
         }
-    }
-}
-
-impl Iterations {
-    /// How many more may start now.
-    pub(crate) fn startable(&self, concurrency: u32, stopping: bool) -> u32 {
-        if stopping || self.failure.is_some() {
-            return 0;
-        }
-        let room = concurrency.saturating_sub(self.in_flight.len() as u32);
-        room.min(self.count - self.next)
-    }
-
-    /// Whether nothing runs and nothing will.
-    pub(crate) fn is_over(&self, stopping: bool) -> bool {
-        self.in_flight.is_empty() && (self.next == self.count || stopping || self.failure.is_some())
-    }
-
-    fn end(&mut self, index: u32, result: &IterationResult) {
-        self.in_flight.remove(&index);
-        match result {
-            IterationResult::Succeeded(output) => {
-                self.succeeded += 1;
-                self.outputs[index as usize] = Some(output.clone());
-            }
-            IterationResult::Failed(failure) => {
-                self.failed.insert(index);
-                let message = format!("iteration {index}: {}", failure.message);
-                self.failure.get_or_insert(Failure { message, ..failure.clone() });
-            }
-            IterationResult::Cancelled => {
-                self.failed.insert(index);
-                let message = format!("iteration {index} was cancelled");
-                self.failure.get_or_insert(Failure::new(FailureKind::Fatal, "cancelled", message));
-            }
-        }
-    }
-
-    /// The list of all outputs, in the order of the iterations.
-    fn take_output(&mut self) -> Payload {
-        Payload::from_elements(std::mem::take(&mut self.outputs).iter().flatten())
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::event::IterationResult;
 use crate::failure::Failure;
-use crate::id::{Attempt, StepIndex};
+use crate::id::{Attempt, RunId, StepIndex};
 use crate::payload::Payload;
 use crate::usage::Usage;
+use crate::wait::{Wait, Wake};
 
 /// Something that is wanted of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,64 @@ pub enum Command {
     Cancel {
         /// Who wants it.
         by: String,
+    },
+    /// Let an attempt wait.
+    Suspend {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// For what.
+        wait: Wait,
+    },
+    /// Let a suspended attempt go on.
+    Wake {
+        /// The step.
+        step: StepIndex,
+        /// The place of its wait in the journal.
+        sequence: u64,
+        /// What has come.
+        wake: Wake,
+    },
+    /// Take in that the guest of a suspended attempt has left memory.
+    PutAway {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// What it used since it was last played.
+        usage: Usage,
+    },
+    /// Start the step afresh with another input.
+    Continue {
+        /// The step.
+        step: StepIndex,
+        /// The attempt that ends.
+        attempt: Attempt,
+        /// The input of the next.
+        input: Payload,
+        /// Where the next journal begins.
+        sequence: u64,
+        /// The last signal of each name that the step was given.
+        signals_taken: Vec<(String, u64)>,
+        /// What the attempt used.
+        usage: Usage,
+    },
+    /// Take in that an attempt started a run.
+    StartChild {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// The run.
+        child: RunId,
+    },
+    /// Take in that a run which a step started is over.
+    EndChild {
+        /// The step.
+        step: StepIndex,
+        /// The run.
+        child: RunId,
     },
 }
 
@@ -76,5 +135,19 @@ pub enum Rejection {
         step: StepIndex,
         /// The iteration.
         index: u32,
+    },
+    /// The step does not wait for this (any more).
+    #[error("step {step} does not wait for this any more")]
+    NotWaiting {
+        /// The step.
+        step: StepIndex,
+    },
+    /// The run that is over was not started by this step, or it was told before.
+    #[error("{child} is not an open run of step {step}")]
+    StaleChild {
+        /// The step.
+        step: StepIndex,
+        /// The run.
+        child: RunId,
     },
 }

@@ -1,6 +1,8 @@
 //! What a command means for a run in this state. `decide` looks and does not
 //! touch; `Run::handle` is the whole turn: decide, apply, settle.
 
+mod journal;
+
 use crate::apply::Corrupt;
 use crate::command::{Command, Outcome, Rejection};
 use crate::event::{Event, Stop};
@@ -10,6 +12,7 @@ use crate::retry::Jitter;
 use crate::run::{Deadline, Run, StepState, Surroundings};
 use crate::settle::settle;
 use crate::usage::Usage;
+use crate::wait::{TimerWait, Wake};
 use crate::workflow::Workflow;
 use std::sync::Arc;
 
@@ -56,6 +59,12 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
             Some(_) => Vec::new(),
             None => vec![Event::StopRequested { stop: Stop::Cancelled { by: by.clone() } }],
         }),
+        Command::Suspend { .. }
+        | Command::Wake { .. }
+        | Command::PutAway { .. }
+        | Command::Continue { .. }
+        | Command::StartChild { .. }
+        | Command::EndChild { .. } => journal::decide(run, command),
     }
 }
 
@@ -93,7 +102,7 @@ fn retry_at(
 }
 
 fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
-    let mut events = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
     for (at, deadline) in &run.deadlines {
         if *at > now {
             break;
@@ -101,6 +110,9 @@ fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
         match deadline {
             // Everything else is stopped by it.
             Deadline::Run => return vec![Event::StopRequested { stop: Stop::TimedOut }],
+            // An attempt that timed out no longer waits.
+            Deadline::Wait(step) if events.iter().any(|event| event.step() == Some(*step)) => {}
+            Deadline::Wait(step) => events.extend(timer_came(run, *step)),
             Deadline::Step(step) => events.push(step_timed_out(run, *step, now)),
             Deadline::Backoff(step) => events.push(Event::AttemptStarted {
                 step: *step,
@@ -109,6 +121,12 @@ fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
         }
     }
     events
+}
+
+fn timer_came(run: &Run, step: StepIndex) -> Option<Event> {
+    let TimerWait { index, .. } = run.wait_of(step)?.timer?;
+    let attempt = run.steps()[step as usize].attempt;
+    Some(Event::AttemptResumed { step, attempt, wake: Wake::Timer { index } })
 }
 
 fn step_timed_out(run: &Run, step: StepIndex, now: Timestamp) -> Event {

@@ -12,6 +12,7 @@ mod build;
 mod draft;
 mod field;
 mod foreach;
+mod grants;
 mod graph;
 mod limits;
 mod link;

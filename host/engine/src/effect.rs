@@ -49,13 +49,38 @@ pub enum Effect {
         /// How it ended.
         result: IterationResult,
     },
+    /// See how this run is doing, which a step started, and come back with
+    /// `Command::EndChild` when it is over.
+    WatchChild {
+        /// The step.
+        step: StepIndex,
+        /// The run.
+        child: RunId,
+    },
+    /// Cancel this run, which a step started, and come back with
+    /// `Command::EndChild`.
+    CancelChild {
+        /// The step.
+        step: StepIndex,
+        /// The run.
+        child: RunId,
+    },
+    /// Tell the run whose step started this one that it is over.
+    ReportChild {
+        /// The run to tell.
+        parent: RunId,
+        /// Its step.
+        step: StepIndex,
+    },
 }
 
 impl Run {
     /// What has to be done because `event` was just applied to this run.
     pub fn effects_of(&self, event: &Event) -> Vec<Effect> {
         match event {
-            Event::AttemptStarted { step, attempt } => {
+            Event::AttemptStarted { step, attempt }
+            | Event::AttemptResumed { step, attempt, .. }
+            | Event::StepContinued { step, attempt, .. } => {
                 vec![Effect::RunAttempt { step: *step, attempt: *attempt }]
             }
             // A time-out may have been noticed here while the guest still runs.
@@ -68,6 +93,10 @@ impl Run {
                 .map(|index| Effect::StartIteration { step: *step, index })
                 .collect(),
             Event::ForeachStopRequested { step, .. } => self.iteration_effects(*step).collect(),
+            // It may be over already: an earlier attempt may have started it.
+            Event::ChildStarted { step, child } => {
+                vec![Effect::WatchChild { step: *step, child: *child }]
+            }
             Event::StopRequested { .. } => self.abort_all(),
             Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
                 self.report_end().into_iter().collect()
@@ -82,14 +111,17 @@ impl Run {
             | Event::ForeachStarted { .. }
             | Event::IterationEnded { .. }
             | Event::ForeachSucceeded { .. }
-            | Event::ForeachStopped { .. } => Vec::new(),
+            | Event::ForeachStopped { .. }
+            | Event::AttemptSuspended { .. }
+            | Event::AttemptPutAway { .. }
+            | Event::ChildEnded { .. } => Vec::new(),
         }
     }
 
     /// What must be in flight for a run in this state: the effects of its
     /// history that nothing has answered yet.
     pub fn outstanding(&self) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut effects: Vec<_> = self.child_effects().collect();
         for (place, step) in self.steps.iter().enumerate() {
             let index = place as StepIndex;
             match &step.state {
@@ -99,6 +131,7 @@ impl Run {
                 StepState::Looping => effects.extend(self.iteration_effects(index)),
                 StepState::Pending { .. }
                 | StepState::BackingOff { .. }
+                | StepState::Suspended { .. }
                 | StepState::Succeeded { .. }
                 | StepState::Failed { .. }
                 | StepState::Unsatisfied { .. }
@@ -118,8 +151,16 @@ impl Run {
         })
     }
 
+    fn child_effects(&self) -> impl Iterator<Item = Effect> {
+        let stopping = self.stop.is_some();
+        self.children.iter().map(move |(child, step)| match stopping {
+            true => Effect::CancelChild { step: *step, child: *child },
+            false => Effect::WatchChild { step: *step, child: *child },
+        })
+    }
+
     fn abort_all(&self) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut effects: Vec<_> = self.child_effects().collect();
         for (place, step) in self.steps.iter().enumerate() {
             let index = place as StepIndex;
             match &step.state {
@@ -134,8 +175,12 @@ impl Run {
     }
 
     fn report_end(&self) -> Option<Effect> {
-        let Origin::Iteration { parent, path, index, .. } = self.origin() else {
-            return None;
+        let (parent, path, index) = match self.origin() {
+            Origin::Iteration { parent, path, index, .. } => (parent, path, index),
+            Origin::Child { parent, step, .. } => {
+                return Some(Effect::ReportChild { parent: *parent, step: *step });
+            }
+            Origin::Start { .. } => return None,
         };
         let result = self.iteration_result()?;
         let step = *path.last()?;

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::usage::Usage;
+use crate::wait::{Wait, Wake};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
@@ -138,6 +139,63 @@ pub enum Event {
     },
     /// The run is over: everything in it has stopped.
     RunStopped,
+    /// An attempt waits, and its guest may leave memory.
+    AttemptSuspended {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// For what.
+        wait: Wait,
+    },
+    /// What the attempt waited for has come: it goes on.
+    AttemptResumed {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// What has come.
+        wake: Wake,
+    },
+    /// The guest of a suspended attempt has left memory.
+    AttemptPutAway {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// What it used since it was last played.
+        usage: Usage,
+    },
+    /// The step starts afresh with another input and an empty journal, because
+    /// it asked to.
+    StepContinued {
+        /// The step.
+        step: StepIndex,
+        /// The attempt that begins.
+        attempt: Attempt,
+        /// Its input.
+        input: Payload,
+        /// Where its journal begins: no sequence is used twice.
+        sequence: u64,
+        /// The last signal of each name that the step was given.
+        signals_taken: Vec<(String, u64)>,
+        /// What the attempt before used.
+        usage: Usage,
+    },
+    /// The step started a run.
+    ChildStarted {
+        /// The step.
+        step: StepIndex,
+        /// The run.
+        child: RunId,
+    },
+    /// A run that the step started is over.
+    ChildEnded {
+        /// The step.
+        step: StepIndex,
+        /// The run.
+        child: RunId,
+    },
 }
 
 impl Event {
@@ -155,7 +213,13 @@ impl Event {
             | Self::IterationEnded { step, .. }
             | Self::ForeachSucceeded { step }
             | Self::ForeachStopRequested { step, .. }
-            | Self::ForeachStopped { step } => Some(*step),
+            | Self::ForeachStopped { step }
+            | Self::AttemptSuspended { step, .. }
+            | Self::AttemptResumed { step, .. }
+            | Self::AttemptPutAway { step, .. }
+            | Self::StepContinued { step, .. }
+            | Self::ChildStarted { step, .. }
+            | Self::ChildEnded { step, .. } => Some(*step),
             Self::RunCreated { .. }
             | Self::RunStarted
             | Self::StopRequested { .. }
@@ -190,6 +254,40 @@ pub enum Origin {
         /// The loop variables of this loop and those around it.
         loop_variables: Payload,
     },
+    /// A step started it.
+    Child {
+        /// Its number within the workflow, from 1.
+        number: u64,
+        /// The workflow's params: a JSON object.
+        params: Payload,
+        /// The run whose step it was.
+        parent: RunId,
+        /// That step.
+        step: StepIndex,
+        /// The run at the beginning of the chain, which somebody started.
+        root: RunId,
+        /// How many runs of steps are above it, from 1.
+        depth: u32,
+    },
+}
+
+impl Origin {
+    /// The number within the workflow; iterations have none.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Start { number, .. } | Self::Child { number, .. } => Some(*number),
+            Self::Iteration { .. } => None,
+        }
+    }
+
+    /// How many runs that steps started are above this one. An iteration does
+    /// not know it.
+    pub fn depth(&self) -> u32 {
+        match self {
+            Self::Child { depth, .. } => *depth,
+            Self::Start { .. } | Self::Iteration { .. } => 0,
+        }
+    }
 }
 
 /// Which condition kept a step from running.

@@ -62,6 +62,21 @@ impl RunId {
         Self((parent.0 >> 80 << 80) | u128::from_be_bytes(low))
     }
 
+    /// The run that a step of `parent` starts by the durable call `sequence`
+    /// with these arguments. Starting it again gives the same.
+    pub fn started_by(parent: Self, step: StepIndex, sequence: u64, arguments: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"started");
+        hash.update(parent.to_bytes());
+        hash.update(step.to_be_bytes());
+        hash.update(sequence.to_be_bytes());
+        hash.update(arguments);
+        let digest = hash.finalize();
+        let mut low = [0; 16];
+        low[6..].copy_from_slice(&digest[..10]);
+        Self((parent.0 >> 80 << 80) | u128::from_be_bytes(low))
+    }
+
     /// The 16 bytes of the identifier, in an order that sorts by age.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()

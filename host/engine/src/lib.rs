@@ -15,6 +15,7 @@ pub mod effect;
 pub mod event;
 pub mod expression;
 pub mod failure;
+pub mod grant;
 pub mod id;
 pub mod params;
 pub mod payload;
@@ -22,8 +23,10 @@ pub mod retry;
 pub mod run;
 pub mod scope;
 pub mod settle;
+pub mod signal;
 pub mod template;
 pub mod usage;
+pub mod wait;
 pub mod workflow;
 
 mod suggestion;

@@ -8,6 +8,7 @@ use crate::payload::Payload;
 use crate::retry::Tally;
 use crate::scope::{Scope, StepResult};
 use crate::usage::Usage;
+use crate::wait::Wait;
 use crate::workflow::{Body, StepKind, Workflow};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,9 @@ pub struct Run {
     /// Steps about which something may have to be decided: `settle` empties it.
     pub(crate) agenda: BTreeSet<StepIndex>,
     pub(crate) deadlines: BTreeSet<(Timestamp, Deadline)>,
+    /// Runs that steps started and that are not over, with the step; none once
+    /// this run is over itself.
+    pub(crate) children: BTreeMap<RunId, StepIndex>,
     pub(crate) created_at: Timestamp,
     pub(crate) started_at: Option<Timestamp>,
     /// The time of the last event.
@@ -79,8 +83,18 @@ pub struct StepRun {
     pub started_at: Option<Timestamp>,
     /// The last attempt that was started; 0 before the first.
     pub attempt: Attempt,
+    /// When that attempt started.
+    pub attempt_at: Timestamp,
     /// Its input, once it has one.
     pub input: Option<Payload>,
+    /// Where the journal begins: higher each time that the step continued as new.
+    pub sequence: u64,
+    /// The place of its last wait in the journal.
+    pub waited: u64,
+    /// How often it continued as new.
+    pub continued: u32,
+    /// The last signal of each name that it was given before it continued.
+    pub signals_taken: Vec<(String, u64)>,
     /// The iterations of a `foreach` that has started.
     pub iterations: Option<Box<Iterations>>,
     /// The failure of its last failed attempt.
@@ -104,6 +118,11 @@ pub enum StepState {
     BackingOff {
         /// When.
         until: Timestamp,
+    },
+    /// The attempt waits.
+    Suspended {
+        /// For what.
+        wait: Box<Wait>,
     },
     /// Its iterations are under way.
     Looping,
@@ -158,6 +177,8 @@ pub(crate) enum Deadline {
     Step(StepIndex),
     /// The end of the step's back-off.
     Backoff(StepIndex),
+    /// The moment that the step's attempt waits for.
+    Wait(StepIndex),
 }
 
 impl RunStatus {
@@ -186,6 +207,7 @@ impl StepState {
             Self::Pending { .. } => "pending",
             Self::Running | Self::Looping => "running",
             Self::BackingOff { .. } => "waiting",
+            Self::Suspended { .. } => "suspended",
             Self::Succeeded { .. } => "succeeded",
             Self::Failed { failure } if failure.reason == "timeout" => "timed_out",
             Self::Failed { .. } => "failed",
@@ -290,6 +312,34 @@ impl Run {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
+    /// Runs that its steps started and that are not over.
+    pub fn children(&self) -> &BTreeMap<RunId, StepIndex> {
+        &self.children
+    }
+
+    /// What the step's attempt waits for, if it does.
+    pub fn wait_of(&self, step: StepIndex) -> Option<&Wait> {
+        match self.state_of(step) {
+            Some(StepState::Suspended { wait }) => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing of it has to be in memory: it only waits.
+    pub fn is_dormant(&self) -> bool {
+        let dormant = |step: &StepRun| match &step.state {
+            StepState::Running | StepState::Looping => false,
+            StepState::Pending { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Suspended { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Unsatisfied { .. }
+            | StepState::Cancelled => true,
+        };
+        self.stop.is_none() && self.active > 0 && self.steps.iter().all(dormant)
+    }
+
     /// The graph that it runs.
     pub fn body(&self) -> &Body {
         self.workflow.body_at(self.path()).expect("creation checked the path")
@@ -327,7 +377,7 @@ impl Run {
             return None;
         }
         let (root, mut path) = match &self.origin {
-            Origin::Start { .. } => (self.id, Vec::new()),
+            Origin::Start { .. } | Origin::Child { .. } => (self.id, Vec::new()),
             Origin::Iteration { root, path, .. } => (*root, path.clone()),
         };
         path.push(step);
@@ -418,7 +468,7 @@ impl Scope for Run {
 
     fn loop_variables(&self) -> &Payload {
         match &self.origin {
-            Origin::Start { .. } => Payload::empty_object(),
+            Origin::Start { .. } | Origin::Child { .. } => Payload::empty_object(),
             Origin::Iteration { loop_variables, .. } => loop_variables,
         }
     }

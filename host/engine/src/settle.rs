@@ -19,7 +19,7 @@ pub fn settle(run: &Run) -> Vec<Event> {
         RunStatus::Queued => vec![Event::RunStarted],
         RunStatus::Running => match run.agenda.first() {
             Some(step) => settle_step(run, *step),
-            None if run.active == 0 => vec![end(run)],
+            None if run.active == 0 && run.is_abandoned_or_childless() => vec![end(run)],
             None => Vec::new(),
         },
         RunStatus::Succeeded { .. }

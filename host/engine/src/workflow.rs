@@ -2,6 +2,7 @@
 //! components pinned to digests. `definition` makes one from an author's text.
 
 use crate::expression::Expression;
+use crate::grant::Grants;
 use crate::id::StepIndex;
 use crate::retry::Retry;
 use crate::template::Template;
@@ -123,6 +124,8 @@ pub struct Call {
     pub params: Template,
     /// The limits that the author set.
     pub limits: Limits,
+    /// What it may reach beyond its input.
+    pub grants: Grants,
 }
 
 /// A step that runs a body for each element of the product of its lists; the
@@ -171,4 +174,8 @@ pub struct Limits {
     pub log_bytes: Option<u64>,
     /// Bytes of the output.
     pub output_bytes: Option<u64>,
+    /// Bytes of the journal.
+    pub journal_bytes: Option<u64>,
+    /// Durable calls in the journal.
+    pub journal_entries: Option<u64>,
 }

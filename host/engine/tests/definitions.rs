@@ -5,6 +5,7 @@
 
 use proptest::prelude::*;
 use segno_engine::definition::{Catalog, PROBLEMS_MAX, check};
+use segno_engine::grant::Grants;
 use segno_engine::retry::Retry;
 use segno_engine::workflow::{Body, Foreach, Limits, Pin, Step, StepKind, Workflow};
 use serde_json::{Value, json};
@@ -115,6 +116,10 @@ fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
             let _ = writeln!(out, "{indent}  params {}", call.params);
             if call.limits != Limits::default() {
                 let _ = writeln!(out, "{indent}  {:?}", call.limits);
+            }
+            if call.grants != Grants::default() {
+                let granted = serde_json::to_string(&call.grants).expect("grants are plain data");
+                let _ = writeln!(out, "{indent}  grants {granted}");
             }
         }
         StepKind::Foreach(foreach) => show_foreach(foreach, indent, out),

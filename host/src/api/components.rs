@@ -79,6 +79,8 @@ fn component_view(record: ComponentRecord, unchanged: Option<bool>) -> Component
         digest: record.digest.to_string(),
         size_bytes: record.size_bytes,
         imports: record.imports,
+        http: record.requests.http.iter().map(ToString::to_string).collect(),
+        secrets: record.requests.secrets,
         pushed_at: rfc3339(record.pushed_at),
         unchanged,
     }

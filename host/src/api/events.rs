@@ -2,6 +2,7 @@
 //! it is sent, and in between what running guests say of their progress.
 
 use super::problem::Problem;
+use super::run_view::reason;
 use super::{Tenant, runs};
 use crate::clock::rfc3339;
 use crate::driver::{Driver, Snapshot};
@@ -197,6 +198,18 @@ fn shown(event: &Event, body: &Body) -> (&'static str, Value) {
         Event::RunSucceeded { .. } => ("run_succeeded", json!({})),
         Event::RunFailed { failure } => ("run_failed", json!({ "failure": failure })),
         Event::RunStopped => ("run_stopped", json!({})),
+        Event::AttemptSuspended { attempt, wait, .. } => {
+            ("attempt_suspended", json!({ "attempt": attempt, "reason": reason(wait) }))
+        }
+        Event::AttemptResumed { attempt, wake, .. } => {
+            ("attempt_resumed", json!({ "attempt": attempt, "wake": wake }))
+        }
+        Event::AttemptPutAway { attempt, .. } => {
+            ("attempt_put_away", json!({ "attempt": attempt }))
+        }
+        Event::StepContinued { attempt, .. } => ("step_continued", json!({ "attempt": attempt })),
+        Event::ChildStarted { child, .. } => ("child_started", json!({ "run": child.to_string() })),
+        Event::ChildEnded { child, .. } => ("child_ended", json!({ "run": child.to_string() })),
     };
     if let Some(step) = event.step() {
         data["step"] = json!(body.steps[step as usize].id);

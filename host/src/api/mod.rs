@@ -7,7 +7,10 @@ mod events;
 mod problem;
 mod run_view;
 mod runs;
+mod secrets;
+mod signals;
 mod view;
+mod waitpoints;
 mod workflows;
 
 use crate::driver::Driver;
@@ -75,6 +78,17 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(runs::logs))
         .routes(routes!(events::stream))
         .routes(routes!(runs::cancel))
+        .routes(routes!(signals::send_to_run))
+        .routes(routes!(signals::publish))
+        .routes(routes!(signals::names))
+        .routes(routes!(signals::list))
+        .routes(routes!(signals::get))
+        .routes(routes!(waitpoints::show))
+        .routes(routes!(waitpoints::answer))
+        .routes(routes!(secrets::set))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::get))
+        .routes(routes!(secrets::delete))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 

@@ -1,7 +1,10 @@
 //! The one table from what can go wrong to what a client sees: RFC 9457
 //! problems with a stable `code`.
 
-use crate::driver::{self, ApplyError, PushError, StartError};
+use crate::driver::{
+    self, ApplyError, PublishError, PushError, SecretError, SignalRunError, StartError,
+    WaitpointError,
+};
 use crate::store;
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -180,6 +183,63 @@ impl From<PushError> for Problem {
                 Self::new(StatusCode::CONFLICT, "component_version_taken", detail)
             }
             PushError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishError::BadName(_) | PublishError::BadId => Self::bad_request(detail),
+            PublishError::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+            }
+            PublishError::IdTaken { .. } => {
+                Self::new(StatusCode::CONFLICT, "signal_id_taken", detail)
+            }
+            PublishError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
+            PublishError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignalRunError> for Problem {
+    fn from(error: SignalRunError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SignalRunError::Invalid(_) => Self::bad_request(detail),
+            SignalRunError::Over(_) => Self::new(StatusCode::CONFLICT, "run_is_over", detail),
+            SignalRunError::Full(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_signals", detail)
+            }
+            SignalRunError::Driver(error) => error.into(),
+        }
+    }
+}
+
+impl From<WaitpointError> for Problem {
+    fn from(error: WaitpointError) -> Self {
+        let detail = error.to_string();
+        match error {
+            WaitpointError::Unknown => Self::not_found("waitpoint_not_found", detail),
+            WaitpointError::Used => Self::new(StatusCode::GONE, "waitpoint_used", detail),
+            WaitpointError::Signal(error) => error.into(),
+        }
+    }
+}
+
+impl From<SecretError> for Problem {
+    fn from(error: SecretError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SecretError::BadName(_) | SecretError::BadLength(_) => Self::bad_request(detail),
+            SecretError::Unknown(_) => Self::not_found("secret_not_found", detail),
+            SecretError::Sealed(_) => {
+                error!(%error, "a secret does not open");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "secret_sealed", detail)
+            }
+            SecretError::Store(error) => error.into(),
         }
     }
 }

@@ -9,6 +9,7 @@ use segno_engine::event::{Origin, Unsatisfied};
 use segno_engine::id::{StepIndex, Timestamp};
 use segno_engine::run::{Run, RunStatus, StepRun, StepState};
 use segno_engine::usage::Usage;
+use segno_engine::wait::Wait;
 use segno_engine::workflow::{Step, StepKind};
 
 /// The whole run, without the payloads of its steps.
@@ -16,6 +17,7 @@ pub fn run_view(snapshot: &Snapshot, now: Timestamp) -> RunView {
     let run = &snapshot.run;
     let (number, parent, iteration) = match run.origin() {
         Origin::Start { number, .. } => (Some(*number), None, None),
+        Origin::Child { number, parent, .. } => (Some(*number), Some(parent.to_string()), None),
         Origin::Iteration { parent, index, .. } => (None, Some(parent.to_string()), Some(*index)),
     };
     let (output, failure) = match run.status() {
@@ -67,6 +69,7 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
             | StepState::Running
             | StepState::Looping
             | StepState::BackingOff { .. }
+            | StepState::Suspended { .. }
     );
     let until = if is_over { step.since } else { now };
     let (kind, component) = kind_of(definition);
@@ -95,6 +98,19 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
         usage: (step.usage != Usage::default()).then(|| step.usage.into()),
         input: None,
         output: None,
+    }
+}
+
+/// What a suspended step waits for: `signal:payment`, `timer:2026-01-31T…`.
+pub(super) fn reason(wait: &Wait) -> String {
+    match wait.timer {
+        Some(timer)
+            if wait.signals.is_empty() && wait.run_signals.is_empty() && wait.runs.is_empty() =>
+        {
+            format!("timer:{}", rfc3339(timer.until))
+        }
+        Some(timer) => format!("{} timer:{}", wait.reason(), rfc3339(timer.until)),
+        None => wait.reason(),
     }
 }
 
@@ -135,6 +151,7 @@ fn status_and_reason(
                 false => (status, None),
             };
         }
+        StepState::Suspended { wait } => Some(reason(wait)),
         StepState::BackingOff { until } => Some(format!("backoff:{}", rfc3339(*until))),
         StepState::Failed { failure } => Some(failure.reason.clone()),
         StepState::Unsatisfied { unsatisfied: Unsatisfied::Needs } => Some("needs".to_owned()),

@@ -33,6 +33,12 @@ pub struct ComponentView {
     pub size_bytes: u64,
     /// The interfaces that it asks for.
     pub imports: Vec<String>,
+    /// Where it asks to send requests.
+    #[schema(example = json!(["https://api.example.com"]))]
+    pub http: Vec<String>,
+    /// The names of the secrets that it asks for.
+    #[schema(example = json!(["PAY_KEY"]))]
+    pub secrets: Vec<String>,
     /// When it was pushed.
     pub pushed_at: String,
     /// Whether the very same was there before.

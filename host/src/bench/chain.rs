@@ -195,6 +195,9 @@ async fn floor(driver: &Driver, tenant: &TenantId, bytes: &[u8]) -> Result<Floor
         limits: Limits::default(),
         seed: [0; 32],
         clock: Arc::new(|| 0),
+        journal: Vec::new(),
+        first_sequence: 0,
+        durable: None,
     };
     let mut calls = histogram();
     let cpu_before = cpu_s();

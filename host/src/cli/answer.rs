@@ -14,6 +14,11 @@ pub(super) struct Component {
     pub(super) digest: String,
     pub(super) size_bytes: u64,
     pub(super) imports: Vec<String>,
+    /// Absent from servers that know no requests.
+    #[serde(default)]
+    pub(super) http: Vec<String>,
+    #[serde(default)]
+    pub(super) secrets: Vec<String>,
     pub(super) pushed_at: String,
     #[serde(default)]
     pub(super) unchanged: bool,
@@ -142,6 +147,41 @@ pub(super) struct LogLine {
     pub(super) attempt: u32,
     pub(super) level: String,
     pub(super) message: String,
+}
+
+/// A signal that was taken.
+#[derive(Debug, Deserialize)]
+pub(super) struct Published {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) sequence: u64,
+    pub(super) repeated: bool,
+}
+
+/// A name of signals.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignalName {
+    pub(super) name: String,
+    pub(super) last: u64,
+}
+
+/// A signal for everyone.
+#[derive(Debug, Deserialize)]
+pub(super) struct Signal {
+    pub(super) name: String,
+    pub(super) sequence: u64,
+    pub(super) id: String,
+    pub(super) params: Box<RawValue>,
+    pub(super) payload: Box<RawValue>,
+    pub(super) published_at: String,
+    pub(super) by: String,
+}
+
+/// A secret, without its value.
+#[derive(Debug, Deserialize)]
+pub(super) struct Secret {
+    pub(super) name: String,
+    pub(super) set_at: String,
 }
 
 impl Pin {

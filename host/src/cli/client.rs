@@ -140,6 +140,17 @@ impl Client {
         self.read(request.send(body.to_string()))
     }
 
+    /// Sets something to this.
+    pub(super) fn put(&self, route: &Route, body: &Value) -> Result<Box<RawValue>, Error> {
+        let request = self.agent.put(self.url(route)).content_type("application/json");
+        self.read(request.send(body.to_string()))
+    }
+
+    /// Takes something away.
+    pub(super) fn delete(&self, route: &Route) -> Result<Box<RawValue>, Error> {
+        self.read(self.agent.delete(self.url(route)).call())
+    }
+
     /// The first `limit` entries of a list, however many pages that takes.
     pub(super) fn list(&self, route: &Route, limit: usize) -> Result<Vec<Box<RawValue>>, Error> {
         let mut entries = Vec::new();

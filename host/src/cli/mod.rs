@@ -15,7 +15,9 @@ mod json;
 mod measure;
 mod route;
 mod run;
+mod secret;
 mod server;
+mod signal;
 mod table;
 mod terminal;
 mod workflow;
@@ -72,6 +74,12 @@ enum Verb {
     /// Start runs, and see how they are doing
     #[command(subcommand)]
     Run(run::Verb),
+    /// Publish signals, and see which there were
+    #[command(subcommand)]
+    Signal(signal::Verb),
+    /// Keep secrets that steps use without seeing them
+    #[command(subcommand)]
+    Secret(secret::Verb),
     /// Measure Segno on this machine
     #[command(subcommand)]
     Bench(bench::Verb),
@@ -107,6 +115,8 @@ fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Verb::Component(verb) => component::perform(verb, &client, terminal),
         Verb::Workflow(verb) => workflow::perform(verb, &client, terminal),
         Verb::Run(verb) => run::perform(verb, &client, terminal),
+        Verb::Signal(verb) => signal::perform(verb, &client, terminal),
+        Verb::Secret(verb) => secret::perform(verb, &client, terminal),
         Verb::Bench(verb) => bench::perform(&verb, terminal),
         Verb::Doctor(arguments) => doctor::perform(&arguments, terminal),
         Verb::CompileComponent => Ok(crate::sandbox::compile_main()),

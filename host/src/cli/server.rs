@@ -3,6 +3,7 @@
 use crate::config::Config;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use segno_engine::grant::Origin;
 use segno_engine::workflow::Limits;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -13,6 +14,9 @@ use tracing_subscriber::EnvFilter;
 
 /// How long attempts that do not stop are waited for at the end.
 const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// The shortest time that signals may be kept.
+const RETENTION_MIN: Duration = Duration::from_secs(1);
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -45,6 +49,17 @@ pub(super) struct Listen {
     /// What a step may ask for at most, as in memory=1GiB,wall=1h
     #[arg(long, value_name = "LIMITS", default_value = "", hide_default_value = true)]
     max_limits: Limits,
+    /// Let steps that were granted it send requests there, as in https://api.example.com,
+    /// https://*.example.com or http://localhost:8080; may be given again
+    #[arg(long, value_name = "ORIGIN", env = "SEGNO_GRANT_HTTP", value_delimiter = ',')]
+    grant_http: Vec<Origin>,
+    /// How others reach this server, for the URLs that it gives out, as in
+    /// https://segno.example.com
+    #[arg(long, value_name = "URL", env = "SEGNO_PUBLIC_URL", value_parser = public_url)]
+    public_url: Option<String>,
+    /// How long signals are kept at least, as in 36h; a week unless said
+    #[arg(long, value_name = "DURATION", value_parser = retention)]
+    signal_retention: Option<Duration>,
 }
 
 /// What a log looks like.
@@ -85,6 +100,11 @@ pub(super) fn serve(
     config.listen = listen.listen;
     config.slots = listen.slots.unwrap_or(config.slots);
     config.limits = config.limits.changed(&listen.default_limits, &listen.max_limits);
+    config.grant_http.clone_from(&listen.grant_http);
+    config.public_url.clone_from(&listen.public_url);
+    if let Some(retention) = listen.signal_retention {
+        config.signal_retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
+    }
     if !config.listen.ip().is_loopback() {
         let address = config.listen;
         tracing::warn!(%address, "whoever reaches this address may do everything: there are no tokens yet");
@@ -126,6 +146,38 @@ fn stop_with_stdin() {
     }
 }
 
+fn retention(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration >= RETENTION_MIN => Ok(duration),
+        _ => Err("write a duration of a second or more, for example 36h or 7d".to_owned()),
+    }
+}
+
+/// A URL that others can be put behind.
+fn public_url(text: &str) -> Result<String, String> {
+    let example = "write it as in https://segno.example.com";
+    let url = url::Url::parse(text).map_err(|error| format!("{error}; {example}"))?;
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_bare {
+        return Err(format!("it has more or less than a scheme, a host and a path; {example}"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write IP:PORT, for example 127.0.0.1:7333".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_something_that_a_path_can_follow() {
+        assert_eq!(public_url("https://Segno.example.com/").unwrap(), "https://segno.example.com");
+        assert_eq!(public_url("http://10.0.0.1:7333/a/").unwrap(), "http://10.0.0.1:7333/a");
+        for wrong in ["segno.example.com", "ftp://a", "https://a?b", "https://a#b", "https://u@a"] {
+            assert!(public_url(wrong).is_err(), "{wrong}");
+        }
+    }
 }

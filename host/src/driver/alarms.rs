@@ -3,28 +3,34 @@
 
 use super::Driver;
 use segno_engine::command::Command;
-use segno_engine::id::{RunId, Timestamp};
-use std::collections::BTreeSet;
+use segno_engine::id::{RunId, TenantId, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
+use tracing::error;
 
 /// The next deadline of every open run that has one.
 #[derive(Default)]
 pub(super) struct Alarms {
-    queue: Mutex<BTreeSet<(Timestamp, RunId)>>,
+    queue: Mutex<BTreeMap<(Timestamp, RunId), TenantId>>,
     earlier: Notify,
 }
 
 impl Alarms {
     /// Moves a run's alarm.
-    pub(super) fn replace(&self, run: RunId, old: Option<Timestamp>, new: Option<Timestamp>) {
+    pub(super) fn replace(
+        &self,
+        (tenant, run): (&TenantId, RunId),
+        old: Option<Timestamp>,
+        new: Option<Timestamp>,
+    ) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = old {
             queue.remove(&(at, run));
         }
         if let Some(at) = new {
-            queue.insert((at, run));
-            if queue.first() == Some(&(at, run)) {
+            queue.insert((at, run), tenant.clone());
+            if queue.first_key_value().map(|(first, _)| *first) == Some((at, run)) {
                 self.earlier.notify_one();
             }
         }
@@ -32,13 +38,14 @@ impl Alarms {
 
     fn next(&self) -> Option<Timestamp> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.first().map(|(at, _)| *at)
+        queue.first_key_value().map(|((at, _), _)| *at)
     }
 
-    fn pop_due(&self, now: Timestamp) -> Option<RunId> {
+    fn pop_due(&self, now: Timestamp) -> Option<(TenantId, RunId)> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = queue.first().is_some_and(|(at, _)| *at <= now);
-        due.then(|| queue.pop_first()).flatten().map(|(_, run)| run)
+        let first = queue.first_entry().filter(|first| first.key().0 <= now)?;
+        let ((_, run), tenant) = first.remove_entry();
+        Some((tenant, run))
     }
 }
 
@@ -54,16 +61,18 @@ impl Driver {
                 },
                 None => alarms.earlier.notified().await,
             }
-            while let Some(run) = alarms.pop_due(self.0.clock.now()) {
-                self.check_deadlines(run);
+            while let Some((tenant, run)) = alarms.pop_due(self.0.clock.now()) {
+                self.check_deadlines(&tenant, run);
                 tokio::task::consume_budget().await;
             }
         }
     }
 
-    fn check_deadlines(&self, run: RunId) {
-        let Some(live) = self.lock_live().get(&run).cloned() else {
-            return;
+    fn check_deadlines(&self, tenant: &TenantId, run: RunId) {
+        let live = match self.open(tenant, run) {
+            Ok(Some(live)) => live,
+            Ok(None) => return,
+            Err(error) => return error!(%run, %error, "a deadline cannot be kept"),
         };
         live.lock().alarm = None;
         // A run that ended meanwhile has no deadlines.

@@ -1,32 +1,48 @@
 //! Takes an attempt from the engine to the sandbox, and its result back.
 
-use super::live::{InFlight, Live};
-use super::{Driver, logs};
+use super::durable::Player;
+use super::journal::{self, Journal};
+use super::live::{InFlight, Live, LiveState};
+use super::{Driver, Extra, dormant, logs};
 use crate::sandbox::{self, Context, Outcome as Ran, Report, Task, Watch};
 use crate::store::{self, AttemptLog, Write};
 use segno_engine::command::{Command, Outcome};
-use segno_engine::event::Origin;
 use segno_engine::failure::{Failure, FailureKind};
+use segno_engine::grant::Grants;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
 use segno_engine::payload::Payload;
 use segno_engine::usage::Usage;
 use segno_engine::workflow::{Limits as Wanted, Pin, StepKind};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tracing::{debug, warn};
+
+/// The next guest's.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// All that one attempt needs.
 struct Work {
     live: Arc<Live>,
     step: StepIndex,
     attempt: Attempt,
+    /// Tells one guest of an attempt from the next.
+    serial: u64,
     /// The step's id.
     id: String,
     component: Pin,
     wanted: Wanted,
+    grants: Grants,
+    /// Where its journal begins.
+    sequence: u64,
+    /// Whether there may be a journal.
+    journaled: bool,
     input: Payload,
     watch: Watch,
+    /// Signals for everyone that the step was given.
+    taken: Arc<Mutex<journal::Taken>>,
     /// The attempt before this one, which has to be gone first.
     previous: Option<InFlight>,
     /// Dropped when the guest is gone.
@@ -35,11 +51,17 @@ struct Work {
 
 impl Driver {
     /// Hands an attempt to the sandbox, unless it is no longer wanted.
-    pub(super) fn run_attempt(&self, live: &Arc<Live>, step: StepIndex, attempt: Attempt) {
+    /// One that may have been played before, `again`, has its journal read.
+    pub(super) fn run_attempt(
+        &self,
+        live: &Arc<Live>,
+        (step, attempt): (StepIndex, Attempt),
+        again: bool,
+    ) {
         if self.is_stopping() {
             return;
         }
-        if let Some(work) = prepare(live, step, attempt) {
+        if let Some(work) = prepare(live, (step, attempt), again) {
             let driver = self.clone();
             spawn(async move { driver.carry_out(work).await });
         }
@@ -58,11 +80,16 @@ impl Driver {
             Ran::Succeeded { output } => Outcome::Succeeded(output),
             Ran::Failed { failure, delay_ms } => Outcome::Failed { failure, delay_ms },
             Ran::Cancelled => {
-                // The engine knows: it was the one that wanted it.
-                if !logs.is_empty() {
+                // The engine knows: it was the one that wanted it. An attempt
+                // that a stop of the host ends is made again, and logs again.
+                if !logs.is_empty() && !self.is_stopping() {
                     self.0.store.commit(logs);
                 }
                 return self.forget(&work);
+            }
+            Ran::Suspended => return self.put_guest_away(work, usage, logs).await,
+            Ran::Continued { input, sequence } => {
+                return self.continue_as_new(&work, (input, sequence), usage, logs);
             }
         };
         self.forget(&work);
@@ -84,20 +111,127 @@ impl Driver {
                 return failed(Failure::new(FailureKind::Platform, "component", message));
             }
         };
+        let journal = match self.journal_of(work).await {
+            Ok(journal) => journal,
+            Err(error) => {
+                warn!(run = %work.live.id, step = work.id, %error, "no journal");
+                let message = format!("the step's journal cannot be read: {error}");
+                return failed(Failure::new(FailureKind::Platform, "journal", message));
+            }
+        };
+        let task = self.task_of(work, component, journal);
+        self.0.sandbox.run(task, &work.watch).await
+    }
+
+    /// What the step did when it was played before.
+    async fn journal_of(&self, work: &Work) -> Result<Journal, store::Error> {
+        if !work.journaled {
+            return Ok(Journal::default());
+        }
+        // The store shows all that was ordered once that is durable.
+        let ticket = work.live.lock().ticket.clone();
+        ticket.durable().await?;
+        let of = (work.live.id, work.step);
+        let from = (work.attempt, work.sequence);
+        let mut journal = Journal::load(&self.0.store, &work.live.tenant, of, from)?;
+        let stale = std::mem::take(&mut journal.stale);
+        if !stale.is_empty() {
+            let mut state = work.live.lock();
+            if state.run.is_running(work.step, work.attempt) {
+                state.ticket = self.0.store.commit(stale);
+            }
+        }
+        Ok(journal)
+    }
+
+    fn task_of(&self, work: &Work, component: sandbox::Component, journal: Journal) -> Task {
+        *work.taken.lock().unwrap_or_else(PoisonError::into_inner) = journal.taken();
         let clock = self.0.clock.clone();
-        let task = Task {
+        let player = Player {
+            driver: self.clone(),
+            live: Arc::clone(&work.live),
+            step: work.step,
+            attempt: work.attempt,
+            id: work.id.clone(),
+            grants: work.grants.clone(),
+            component: work.component.clone(),
+            taken: Arc::clone(&work.taken),
+            pending: journal.pending,
+        };
+        Task {
             component,
             context: Context {
                 run: work.live.id.to_string(),
                 step: work.id.clone(),
-                attempt: work.attempt,
+                attempt: journal.began.unwrap_or(work.attempt),
             },
             input: work.input.clone(),
             limits: self.0.limits.of_step(&work.wanted),
-            seed: seed(work.live.id, work.step),
+            seed: seed(work.live.id, work.step, work.sequence),
             clock: Arc::new(move || clock.now().0),
-        };
-        self.0.sandbox.run(task, &work.watch).await
+            journal: journal.entries,
+            first_sequence: work.sequence,
+            durable: Some(Arc::new(player)),
+        }
+    }
+
+    /// The guest of an attempt that waits is gone; if its run only waits, it
+    /// need not be in memory.
+    async fn put_guest_away(&self, work: Work, usage: Usage, logs: Vec<Write>) {
+        let live = Arc::clone(&work.live);
+        {
+            let mut state = live.lock();
+            forget(&mut state, &work);
+            let (step, attempt) = (work.step, work.attempt);
+            let command = Command::PutAway { step, attempt, usage };
+            let asleep = dormant::asleep(&live, &state);
+            let is_dormant = asleep.is_some() && !self.is_stopping();
+            let writes = logs.into_iter().chain(asleep).collect();
+            let extra = Extra { writes, answer: None };
+            let turn = self.turn_locked(&live, &mut state, &command, extra, &mut VecDeque::new());
+            match turn {
+                Ok(()) => {
+                    state.is_dormant = is_dormant;
+                    state.was_dormant |= is_dormant;
+                }
+                Err((refusal, _)) => debug!(run = %live.id, %refusal, "nobody waits any more"),
+            }
+        }
+        drop(work);
+        self.let_sleep(live).await;
+    }
+
+    fn continue_as_new(
+        &self,
+        work: &Work,
+        (input, sequence): (Payload, u64),
+        usage: Usage,
+        mut logs: Vec<Write>,
+    ) {
+        let (step, attempt) = (work.step, work.attempt);
+        let of = (work.live.id, step);
+        logs.extend(journal::gone(&work.live.tenant, of, (work.sequence, sequence)));
+        let signals_taken = self.signals_taken(work);
+        let command = Command::Continue { step, attempt, input, sequence, signals_taken, usage };
+        self.forget(work);
+        if let Err(refusal) = self.submit(&work.live, &command, logs) {
+            debug!(run = %work.live.id, step = work.id, %refusal, "nobody wants it any more");
+        }
+    }
+
+    /// The last signal of each name that a step was given, now or before it
+    /// continued as new.
+    fn signals_taken(&self, work: &Work) -> Vec<(String, u64)> {
+        let state = work.live.lock();
+        let before = state.run.steps()[work.step as usize].signals_taken.clone();
+        let mut last: BTreeMap<String, u64> = before.into_iter().collect();
+        let taken = work.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, sequences) in &*taken {
+            let highest = sequences.iter().max().copied().unwrap_or_default();
+            let known = last.entry(name.clone()).or_default();
+            *known = highest.max(*known);
+        }
+        last.into_iter().collect()
     }
 
     fn component_bytes(&self, tenant: &TenantId, digest: &str) -> Result<Vec<u8>, store::Error> {
@@ -114,20 +248,14 @@ impl Driver {
     }
 
     fn forget(&self, work: &Work) {
-        let mut state = work.live.lock();
-        if state.attempts.get(&work.step).is_some_and(|known| known.attempt == work.attempt) {
-            state.attempts.remove(&work.step);
-        }
+        forget(&mut work.live.lock(), work);
     }
 
     fn log_writes(&self, work: &Work, report: &Report) -> Vec<Write> {
         if report.log.is_empty() && report.log_dropped == 0 {
             return Vec::new();
         }
-        let (root, iteration) = match work.live.lock().run.origin() {
-            Origin::Start { .. } => (work.live.id, None),
-            Origin::Iteration { root, index, .. } => (*root, Some(*index)),
-        };
+        let (root, iteration) = logs::root_of(work.live.id, work.live.lock().run.origin());
         let log = AttemptLog {
             run: work.live.id,
             iteration,
@@ -159,10 +287,21 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-fn prepare(live: &Arc<Live>, step: StepIndex, attempt: Attempt) -> Option<Work> {
+/// The guest is gone.
+fn forget(state: &mut LiveState, work: &Work) {
+    if state.attempts.get(&work.step).is_some_and(|known| known.serial == work.serial) {
+        state.attempts.remove(&work.step);
+        state.parked.remove(&work.step);
+    }
+}
+
+fn prepare(live: &Arc<Live>, (step, attempt): (StepIndex, Attempt), again: bool) -> Option<Work> {
     let mut state = live.lock();
     let run = &state.run;
-    let wanted = run.is_running(step, attempt);
+    let in_flight = state.attempts.get(&step);
+    // It may have been asked for twice.
+    let has_guest = in_flight.is_some_and(|known| known.attempt == attempt && !known.leaving);
+    let wanted = run.is_running(step, attempt) && !has_guest;
     let definition = &run.body().steps[step as usize];
     let (StepKind::Call(call), true) = (&definition.kind, wanted) else {
         return None;
@@ -173,15 +312,22 @@ fn prepare(live: &Arc<Live>, step: StepIndex, attempt: Attempt) -> Option<Work> 
         live: Arc::clone(live),
         step,
         attempt,
+        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
         id: definition.id.clone(),
         component: call.component.clone(),
         wanted: call.limits,
+        grants: call.grants.clone(),
+        sequence: run.steps()[step as usize].sequence,
+        journaled: attempt > 1 || again || state.journaled.contains(&step),
+        taken: Arc::default(),
         input: run.steps()[step as usize].input.clone()?,
         watch: watch.clone(),
         previous: None,
         _gone: gone,
     };
-    let previous = state.attempts.insert(step, InFlight { attempt, watch, gone: receiver });
+    let in_flight =
+        InFlight { attempt, serial: work.serial, watch, gone: receiver, leaving: false };
+    let previous = state.attempts.insert(step, in_flight);
     Some(Work { previous, ..work })
 }
 
@@ -204,11 +350,15 @@ fn usage_of(report: &Report) -> Usage {
     }
 }
 
-/// The randomness of a step: the same for all attempts of it in this run.
-fn seed(run: RunId, step: StepIndex) -> [u8; 32] {
+/// The randomness of a step: the same for all attempts of it in this run, until
+/// it continues as new.
+fn seed(run: RunId, step: StepIndex, sequence: u64) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(run.to_bytes());
     hash.update(step.to_be_bytes());
+    if sequence > 0 {
+        hash.update(sequence.to_be_bytes());
+    }
     hash.finalize().into()
 }
 

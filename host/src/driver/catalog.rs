@@ -120,6 +120,7 @@ impl Driver {
             digest,
             size_bytes: admitted.component.len() as u64,
             imports: admitted.imports,
+            requests: admitted.manifest,
             pushed_at: self.0.clock.now(),
         };
         for writes in Write::component_bytes(tenant, &digest, &admitted.component) {

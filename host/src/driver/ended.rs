@@ -22,17 +22,29 @@ pub(super) struct Ended {
 
 impl Ended {
     /// Adds a run, and names those that have to go.
-    fn add(&mut self, run: RunId, bytes: usize) -> Vec<RunId> {
+    fn add(&mut self, run: RunId, bytes: usize) -> Vec<(RunId, usize)> {
         self.runs.push_back((run, bytes));
         self.bytes += bytes;
         let mut gone = Vec::new();
         while self.runs.len() > RUNS_MAX || self.bytes > BYTES_MAX {
             let Some((oldest, bytes)) = self.runs.pop_front() else { break };
             self.bytes -= bytes;
-            gone.push(oldest);
+            gone.push((oldest, bytes));
         }
         gone
     }
+
+    /// Takes one back that could not go.
+    fn keep(&mut self, run: RunId, bytes: usize) {
+        self.runs.push_back((run, bytes));
+        self.bytes += bytes;
+    }
+}
+
+/// Whether the store shows that the run is over: whoever then looks for it
+/// there finds no open run.
+fn may_go(live: &Live) -> bool {
+    live.try_lock().is_some_and(|state| state.ticket.is_durable())
 }
 
 impl Driver {
@@ -47,9 +59,13 @@ impl Driver {
             let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
             ended.add(live.id, bytes)
         };
-        let mut open = self.lock_live();
-        for run in gone {
-            open.remove(&run);
+        for (run, bytes) in gone {
+            let known = self.lock_live().get(&run).cloned();
+            if known.is_none_or(|known| may_go(&known)) {
+                self.lock_live().remove(&run);
+            } else {
+                self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).keep(run, bytes);
+            }
         }
     }
 }

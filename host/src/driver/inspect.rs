@@ -7,7 +7,7 @@ use crate::sandbox::Watch;
 use crate::store::{self, RunRecord, Store, Write};
 use segno_engine::apply::Corrupt;
 use segno_engine::command::Rejection;
-use segno_engine::event::{Event, Origin, Record};
+use segno_engine::event::{Event, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::run::{Run, RunStatus, Surroundings};
 use segno_engine::workflow::Workflow;
@@ -81,7 +81,7 @@ impl Driver {
         run: RunId,
         records: u64,
     ) -> Result<(), Error> {
-        let Some(live) = self.live(tenant, run) else {
+        let Some(live) = self.open(tenant, run)? else {
             return Ok(self.0.store.barrier().durable().await?);
         };
         loop {
@@ -108,7 +108,7 @@ impl Driver {
         self.wait_for_more(tenant, run, u64::MAX).await
     }
 
-    fn workflow_of(
+    pub(super) fn workflow_of(
         &self,
         tenant: &TenantId,
         history: &[Record],
@@ -186,15 +186,13 @@ pub(super) fn closing_writes(tenant: &TenantId, run: &Run) -> Vec<Write> {
 
 /// The row by which lists show a run.
 fn record_of(run: &Run) -> Option<RunRecord> {
-    let Origin::Start { number, .. } = run.origin() else {
-        return None;
-    };
+    let number = run.origin().number()?;
     let status = run.status();
     Some(RunRecord {
         run: run.id(),
         workflow: run.workflow().name.clone(),
         version: run.version(),
-        number: *number,
+        number,
         status: status.as_str().to_owned(),
         reason: match status {
             RunStatus::Failed { failure } => Some(failure.reason.clone()),

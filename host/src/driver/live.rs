@@ -1,13 +1,15 @@
 //! A run that is open, in memory. Whoever holds the lock of its state orders
 //! its commits, so that the log of a run is in the order of its turns.
 
-use crate::sandbox::Watch;
+use super::inbox::Inbox;
+use crate::sandbox::{Answer, Watch};
 use crate::store::Ticket;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::run::Run;
-use std::collections::HashMap;
+use segno_engine::signal::Params;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 /// An open run.
 pub(crate) struct Live {
@@ -34,6 +36,18 @@ pub(crate) struct LiveState {
     pub(crate) alarm: Option<Timestamp>,
     /// The attempts that were handed to the sandbox.
     pub(crate) attempts: HashMap<StepIndex, InFlight>,
+    /// Guests that wait in memory for the answer of their wait.
+    pub(crate) parked: HashMap<StepIndex, oneshot::Sender<Answer>>,
+    /// The signals that suspended steps wait for.
+    pub(crate) subscribed: HashMap<StepIndex, Vec<(String, Params)>>,
+    /// Signals for this run that no wait has taken.
+    pub(crate) inbox: Inbox,
+    /// Steps that may have a journal.
+    pub(crate) journaled: HashSet<StepIndex>,
+    /// Whether the store takes the run for one that only waits.
+    pub(crate) is_dormant: bool,
+    /// Whether it ever did.
+    pub(crate) was_dormant: bool,
 }
 
 /// An attempt that was handed to the sandbox.
@@ -41,10 +55,14 @@ pub(crate) struct LiveState {
 pub(crate) struct InFlight {
     /// Which one.
     pub(crate) attempt: Attempt,
+    /// Tells one guest of an attempt from the next.
+    pub(crate) serial: u64,
     /// Shows how it is doing, and can end it.
     pub(crate) watch: Watch,
     /// Closed when the guest is gone.
     pub(crate) gone: watch::Receiver<()>,
+    /// The guest has given up waiting and leaves memory.
+    pub(crate) leaving: bool,
 }
 
 impl Live {
@@ -59,9 +77,20 @@ impl Live {
                 ticket,
                 alarm: None,
                 attempts: HashMap::new(),
+                parked: HashMap::new(),
+                subscribed: HashMap::new(),
+                inbox: Inbox::default(),
+                journaled: HashSet::new(),
+                is_dormant: false,
+                was_dormant: false,
             }),
             changed: Notify::new(),
         })
+    }
+
+    /// The state, if nobody holds it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, LiveState>> {
+        self.state.try_lock().ok()
     }
 
     /// The state, for a moment: never held across an `await`. A panic while it

@@ -32,10 +32,7 @@ impl Driver {
         limit: usize,
     ) -> Result<LogPage, Error> {
         let snapshot = self.snapshot(tenant, run).await?.ok_or(Error::NoSuchRun(run))?;
-        let root = match snapshot.run.origin() {
-            Origin::Start { .. } => run,
-            Origin::Iteration { root, .. } => *root,
-        };
+        let (root, _) = root_of(run, snapshot.run.origin());
         let from = after.map_or(0, |after| after.saturating_add(1));
         let page = self.0.store.logs(tenant, root, from, limit)?;
         self.0.store.barrier().durable().await?;
@@ -57,10 +54,7 @@ impl Driver {
         let mut logs = Vec::new();
         for live in open.into_iter().filter(|live| live.tenant == *tenant) {
             let state = live.lock();
-            let (its_root, iteration) = match state.run.origin() {
-                Origin::Start { .. } => (live.id, None),
-                Origin::Iteration { root, index, .. } => (*root, Some(*index)),
-            };
+            let (its_root, iteration) = root_of(live.id, state.run.origin());
             if its_root != root {
                 continue;
             }
@@ -77,6 +71,14 @@ impl Driver {
         }
         logs.sort_by(|a, b| (a.run, &a.step).cmp(&(b.run, &b.step)));
         logs
+    }
+}
+
+/// The run under which a run's log is kept, and which iteration of it it is.
+pub(super) fn root_of(run: RunId, origin: &Origin) -> (RunId, Option<u32>) {
+    match origin {
+        Origin::Start { .. } | Origin::Child { .. } => (run, None),
+        Origin::Iteration { root, index, .. } => (*root, Some(*index)),
     }
 }
 

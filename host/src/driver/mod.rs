@@ -5,38 +5,63 @@
 mod alarms;
 mod attempt;
 mod catalog;
+mod children;
+mod dormant;
+mod durable;
 mod ended;
+mod inbox;
 mod inspect;
+mod journal;
 mod live;
 mod logs;
 mod perform;
 mod recover;
+mod secrets;
+mod signals;
 mod start;
+mod wait;
 
 pub use catalog::{Applied, ApplyError, PushError, Pushed};
+pub use inbox::{RunSignal, SignalRunError, WaitpointError};
 pub use inspect::Snapshot;
 pub use logs::LogPage;
+pub use secrets::SecretError;
+pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
 pub use start::{StartError, StartRun, Started};
 
 use crate::clock::Clock;
 use crate::config::Limits;
-use crate::sandbox::Sandbox;
+use crate::egress::{Egress, Vault};
+use crate::sandbox::{Answer, Sandbox};
 use crate::store::{self, Store, Ticket, Write};
 use alarms::Alarms;
 use live::{Live, LiveState};
 use perform::Due;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
-use segno_engine::event::{Event, Origin, Record};
+use segno_engine::event::{Event, Record};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tracing::{debug, error};
 
 /// Moves runs. Cheap to clone.
 #[derive(Clone)]
 pub struct Driver(Arc<Inner>);
+
+/// What lies beyond the host, and how long a guest waits for it in memory.
+pub struct Outside {
+    /// The way out.
+    pub egress: Egress,
+    /// Keeps secrets.
+    pub vault: Vault,
+    /// Where others reach the API, without a `/` at the end.
+    pub public_url: String,
+    /// How long a guest that waits stays in memory at most.
+    pub grace: Duration,
+}
 
 struct Inner {
     store: Store,
@@ -46,9 +71,22 @@ struct Inner {
     live: Mutex<HashMap<RunId, Arc<Live>>>,
     ended: Mutex<ended::Ended>,
     alarms: Alarms,
+    signals: signals::Signals,
+    families: children::Families,
+    outside: Outside,
+    loading: Mutex<()>,
     catalog: catalog::Cache,
     starts: Mutex<start::Starts>,
     stopping: AtomicBool,
+}
+
+/// What comes with a turn.
+#[derive(Default)]
+struct Extra {
+    /// Written in the same commit.
+    writes: Vec<Write>,
+    /// What a step that is resumed gets; only a timer needs none.
+    answer: Option<Answer>,
 }
 
 /// Why a run could not be changed or read.
@@ -67,7 +105,12 @@ pub enum Error {
 
 impl Driver {
     /// A driver of everything in `store`. It moves nothing before `recover`.
-    pub fn new(store: Store, sandbox: Sandbox, clock: Clock, limits: Limits) -> Self {
+    pub fn new(
+        (store, sandbox): (Store, Sandbox),
+        clock: Clock,
+        limits: Limits,
+        outside: Outside,
+    ) -> Self {
         Self(Arc::new(Inner {
             store,
             sandbox,
@@ -76,6 +119,10 @@ impl Driver {
             live: Mutex::default(),
             ended: Mutex::default(),
             alarms: Alarms::default(),
+            signals: signals::Signals::default(),
+            families: children::Families::default(),
+            outside,
+            loading: Mutex::default(),
             catalog: catalog::Cache::default(),
             starts: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -103,7 +150,7 @@ impl Driver {
     /// # Errors
     /// There is no such run, or it is over.
     pub async fn cancel(&self, tenant: &TenantId, run: RunId, by: &str) -> Result<(), Error> {
-        let Some(live) = self.live(tenant, run) else {
+        let Some(live) = self.open(tenant, run)? else {
             return Err(match self.snapshot(tenant, run).await? {
                 Some(ended) => Error::Refused(Refusal::Rejected(ended.over())),
                 None => Error::NoSuchRun(run),
@@ -153,24 +200,42 @@ impl Driver {
         due: &mut VecDeque<Due>,
     ) -> Result<Ticket, Refusal> {
         let mut state = live.lock();
+        let extra = Extra { writes: extra, ..Extra::default() };
+        match self.turn_locked(live, &mut state, command, extra, due) {
+            Ok(()) => Ok(state.ticket.clone()),
+            Err((refusal, extra)) => {
+                // What the attempt logged is worth keeping all the same.
+                if !extra.is_empty() {
+                    self.0.store.commit(extra);
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// A turn by someone who holds the run. Gives the extra writes back with a
+    /// refusal: nothing has happened then.
+    fn turn_locked(
+        &self,
+        live: &Arc<Live>,
+        state: &mut LiveState,
+        command: &Command,
+        extra: Extra,
+        due: &mut VecDeque<Due>,
+    ) -> Result<(), (Refusal, Vec<Write>)> {
         let (at, events) = match state.run.handle(command, self.0.clock.now()) {
             Ok(turn) => turn,
             Err(refusal) => {
                 if let Refusal::Corrupt(corrupt) = &refusal {
                     error!(run = %live.id, %corrupt, "the engine contradicts itself");
                 }
-                // What the attempt logged is worth keeping all the same.
-                if !extra.is_empty() {
-                    self.0.store.commit(extra);
-                }
-                return Err(refusal);
+                return Err((refusal, extra.writes));
             }
         };
-        if events.is_empty() && extra.is_empty() {
-            return Ok(state.ticket.clone());
+        if !(events.is_empty() && extra.writes.is_empty()) {
+            self.record(live, state, (at, events), (extra, due));
         }
-        self.record(live, &mut state, (at, events), (extra, due));
-        Ok(state.ticket.clone())
+        Ok(())
     }
 
     /// Orders the commit of events that were already applied.
@@ -179,12 +244,36 @@ impl Driver {
         live: &Arc<Live>,
         state: &mut LiveState,
         (at, events): (Timestamp, Vec<Event>),
-        (mut writes, due): (Vec<Write>, &mut VecDeque<Due>),
+        (extra, due): (Extra, &mut VecDeque<Due>),
     ) {
+        let writes = self.write_up(live, state, (at, events), (extra, due));
+        let ticket = self.0.store.commit(writes);
+        self.committed(live, state, ticket);
+    }
+
+    /// What has to be written for events that were already applied.
+    fn write_up(
+        &self,
+        live: &Arc<Live>,
+        state: &mut LiveState,
+        (at, events): (Timestamp, Vec<Event>),
+        (extra, due): (Extra, &mut VecDeque<Due>),
+    ) -> Vec<Write> {
+        let Extra { mut writes, mut answer } = extra;
         for event in &events {
             debug!(run = %live.id, ?event);
-            let effects = state.run.effects_of(event);
-            due.extend(effects.into_iter().map(|effect| Due::new(live, effect)));
+            self.end_waits(live, state, event, due);
+            match event {
+                Event::AttemptResumed { step, attempt, wake } => {
+                    let answer = answer.take().unwrap_or_else(|| wait::answer_of(wake));
+                    writes.push(journal::answer_row(live, (*step, state), &answer));
+                    due.push_back(Due::resume(live, (*step, *attempt), state, answer));
+                }
+                _ => {
+                    let effects = state.run.effects_of(event);
+                    due.extend(effects.into_iter().map(|effect| Due::new(live, effect)));
+                }
+            }
         }
         if !events.is_empty() {
             let bytes = Record { at, events }.encode();
@@ -192,14 +281,24 @@ impl Driver {
             writes.push(Write::event(&live.tenant, live.id, state.records, bytes));
             state.records += 1;
         }
-        let over = !state.run.status().is_open();
-        if over {
+        if std::mem::take(&mut state.is_dormant) {
+            writes.push(dormant::awake(&live.tenant, &state.run));
+        }
+        if !state.run.status().is_open() {
             writes.extend(inspect::closing_writes(&live.tenant, &state.run));
         }
-        state.ticket = self.0.store.commit(writes);
+        writes
+    }
+
+    /// What follows once a change of a run is ordered.
+    fn committed(&self, live: &Arc<Live>, state: &mut LiveState, ticket: Ticket) {
+        state.ticket = ticket;
         self.set_alarm(live, state);
-        if over {
-            self.put_away(live, state.bytes, matches!(state.run.origin(), Origin::Start { .. }));
+        if !state.run.status().is_open() {
+            self.0.families.ended(state.run.origin());
+            // Whoever looks for a run in the store must not find it open.
+            let keep = state.run.origin().number().is_some() || state.was_dormant;
+            self.put_away(live, state.bytes, keep);
         }
         live.changed.notify_waiters();
     }
@@ -207,7 +306,7 @@ impl Driver {
     fn set_alarm(&self, live: &Arc<Live>, state: &mut LiveState) {
         let next = state.run.next_deadline();
         if next != state.alarm {
-            self.0.alarms.replace(live.id, state.alarm, next);
+            self.0.alarms.replace((&live.tenant, live.id), state.alarm, next);
             state.alarm = next;
         }
     }

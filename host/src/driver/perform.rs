@@ -1,46 +1,96 @@
 //! The one place where effects are performed. They wait in a queue, not on the
 //! stack: a chain of iterations that end at once may be long.
 
-use super::live::Live;
-use super::{Driver, inspect};
+use super::dormant::Dormant;
+use super::live::{Live, LiveState};
+use super::{Driver, Extra, inspect};
+use crate::sandbox::Answer;
 use crate::store::Ticket;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Event, IterationResult};
 use segno_engine::failure::{Failure, FailureKind};
-use segno_engine::id::{RunId, StepIndex};
+use segno_engine::id::{Attempt, RunId, StepIndex};
 use segno_engine::run::Run;
+use segno_engine::signal::Params;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tracing::{debug, error};
 
 /// An effect that has to be performed for a run.
 pub(super) struct Due {
     live: Arc<Live>,
-    effect: Effect,
-    /// After a restart the effect may have been performed before.
-    again: bool,
+    what: What,
+}
+
+enum What {
+    /// An effect that is new.
+    Effect(Effect),
+    /// An effect that a restart found outstanding: it may have been performed.
+    Again(Effect),
+    /// A wait is over: no signal is for it any more.
+    Unsubscribe(StepIndex, Vec<(String, Params)>),
+    /// A guest that waits in memory, or else a new one, goes on with this.
+    Resume((StepIndex, Attempt), Option<oneshot::Sender<Answer>>, Answer),
 }
 
 impl Due {
     /// An effect that is new.
     pub(super) fn new(live: &Arc<Live>, effect: Effect) -> Self {
-        Self { live: Arc::clone(live), effect, again: false }
+        Self { live: Arc::clone(live), what: What::Effect(effect) }
     }
 
     /// An effect that a restart found outstanding.
     pub(super) fn outstanding(live: &Arc<Live>, effect: Effect) -> Self {
-        Self { live: Arc::clone(live), effect, again: true }
+        Self { live: Arc::clone(live), what: What::Again(effect) }
+    }
+
+    /// A wait that is over.
+    pub(super) fn unsubscribe(
+        live: &Arc<Live>,
+        step: StepIndex,
+        patterns: Vec<(String, Params)>,
+    ) -> Self {
+        Self { live: Arc::clone(live), what: What::Unsubscribe(step, patterns) }
+    }
+
+    /// A wait that has its answer.
+    pub(super) fn resume(
+        live: &Arc<Live>,
+        (step, attempt): (StepIndex, Attempt),
+        state: &mut LiveState,
+        answer: Answer,
+    ) -> Self {
+        let parked = state.parked.remove(&step);
+        Self { live: Arc::clone(live), what: What::Resume((step, attempt), parked, answer) }
     }
 }
 
 impl Driver {
     /// Performs these effects and those that follow from them.
     pub(super) fn perform(&self, mut due: VecDeque<Due>) {
-        while let Some(Due { live, effect, again }) = due.pop_front() {
+        while let Some(Due { live, what }) = due.pop_front() {
+            let (effect, again) = match what {
+                What::Effect(effect) => (effect, false),
+                What::Again(effect) => (effect, true),
+                What::Unsubscribe(step, patterns) => {
+                    self.unsubscribe(&live.tenant, &patterns, live.id, step);
+                    continue;
+                }
+                What::Resume((step, attempt), parked, answer) => {
+                    let handed = parked.is_some_and(|parked| parked.send(answer).is_ok());
+                    if !handed {
+                        self.run_attempt(&live, (step, attempt), true);
+                    }
+                    continue;
+                }
+            };
             match effect {
-                Effect::RunAttempt { step, attempt } => self.run_attempt(&live, step, attempt),
+                Effect::RunAttempt { step, attempt } => {
+                    self.run_attempt(&live, (step, attempt), again);
+                }
                 Effect::AbortAttempt { step, attempt } => {
                     let state = live.lock();
                     if let Some(running) = state.attempts.get(&step)
@@ -54,6 +104,15 @@ impl Driver {
                 }
                 Effect::CancelIteration { step, index } => {
                     self.cancel_iteration(&live, (step, index), &mut due);
+                }
+                Effect::WatchChild { step, child } => {
+                    self.watch_child(&live, (step, child), &mut due);
+                }
+                Effect::CancelChild { step, child } => {
+                    self.cancel_child(&live, (step, child), &mut due);
+                }
+                Effect::ReportChild { parent, step } => {
+                    self.report_child(&live, (parent, step), &mut due);
                 }
                 Effect::ReportEnd { parent, step, index, result } => {
                     let parent = self.lock_live().get(&parent).cloned();
@@ -81,6 +140,7 @@ impl Driver {
                     return self.end_iteration(parent, (step, index), result, due);
                 }
                 Ok(Child::Missing) => {}
+                Ok(Child::Dormant) => return,
                 Err(reason) => {
                     let failure = Failure::new(FailureKind::Platform, "history", reason);
                     let result = IterationResult::Failed(failure);
@@ -111,7 +171,7 @@ impl Driver {
                 let live = Live::new(parent.tenant.clone(), child, 0, Ticket::done());
                 self.lock_live().insert(id, Arc::clone(&live));
                 let mut state = live.lock();
-                self.record(&live, &mut state, (now, events), (Vec::new(), due));
+                self.record(&live, &mut state, (now, events), (Extra::default(), due));
             }
             Err(corrupt) => error!(run = %id, %corrupt, "an iteration could not be created"),
         }
@@ -131,6 +191,9 @@ impl Driver {
                 Ok(Child::Open(_)) => live = self.lock_live().get(&child).cloned(),
                 Ok(Child::Over(result)) => {
                     return self.end_iteration(parent, (step, index), result, due);
+                }
+                Ok(Child::Dormant) => {
+                    live = self.load(&parent.tenant, child, due).ok().flatten();
                 }
                 Ok(Child::Missing) | Err(_) => {}
             }
@@ -171,6 +234,10 @@ impl Driver {
             let state = parent.lock();
             (Arc::clone(state.run.workflow()), state.run.surroundings_of(step))
         };
+        let dormant = self.0.store.open_run(&parent.tenant, child);
+        if dormant.map_err(|error| error.to_string())?.is_some() {
+            return Ok(Child::Dormant);
+        }
         let history = inspect::history(&self.0.store, &parent.tenant, child)
             .map_err(|error| error.to_string())?;
         if history.is_empty() {
@@ -182,21 +249,10 @@ impl Driver {
         if let Some(result) = run.iteration_result() {
             return Ok(Child::Over(result));
         }
-        Ok(Child::Open(self.adopt(&parent.tenant, run, records)))
-    }
-
-    /// Takes an open run into memory, and says what is outstanding for it.
-    pub(super) fn adopt(
-        &self,
-        tenant: &segno_engine::id::TenantId,
-        run: Run,
-        records: u64,
-    ) -> Vec<Due> {
-        let outstanding = run.outstanding();
-        let live = Live::new(tenant.clone(), run, records, Ticket::done());
-        self.lock_live().insert(live.id, Arc::clone(&live));
-        self.set_alarm(&live, &mut live.lock());
-        outstanding.into_iter().map(|effect| Due::outstanding(&live, effect)).collect()
+        let waiters = Dormant::waiters_of(&run);
+        self.resubscribe(&parent.tenant, waiters).map_err(|error| error.to_string())?;
+        let adopted = self.adopt(&parent.tenant, run, records);
+        Ok(Child::Open(adopted.map_err(|error| error.to_string())?.1))
     }
 }
 
@@ -204,6 +260,8 @@ impl Driver {
 enum Child {
     /// Nothing is known of it.
     Missing,
+    /// It only waits, and is woken from the store.
+    Dormant,
     /// It goes on, with these effects outstanding.
     Open(Vec<Due>),
     /// It ended so.

@@ -1,9 +1,10 @@
 //! After a restart: every open run is folded from its events, and what is
 //! outstanding for it is put in flight again. Nothing else is remembered.
 
+use super::dormant::Dormant;
 use super::{Driver, inspect};
 use crate::store;
-use segno_engine::event::{Event, Origin};
+use segno_engine::event::Event;
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::run::Surroundings;
 use std::collections::VecDeque;
@@ -18,29 +19,38 @@ impl Driver {
     /// in the log and left as it is.
     pub fn recover(&self) -> Result<usize, store::Error> {
         let mut due = VecDeque::new();
-        let mut count = 0;
-        for (tenant, run) in self.0.store.open_runs()? {
-            match self.take_up(&tenant, run) {
+        let (mut count, mut dormant) = (0, 0);
+        let mut failure = None;
+        self.0.store.open_runs(|tenant, run, bytes| {
+            if let Some(known) = Dormant::decode(&bytes) {
+                dormant += 1;
+                self.0.alarms.replace((tenant, run), None, known.alarm);
+                let resubscribed = self.resubscribe(tenant, known.waiters(run));
+                failure = failure.take().or(resubscribed.err());
+                return;
+            }
+            match self.take_up(tenant, run) {
                 Ok(effects) => {
                     count += 1;
                     due.extend(effects);
                 }
                 Err(reason) => error!(%tenant, %run, reason, "an open run cannot be taken up"),
             }
-        }
-        if count > 0 {
-            info!(runs = count, "open runs go on");
+        })?;
+        failure.map_or(Ok(()), Err)?;
+        if count + dormant > 0 {
+            info!(runs = count, waiting = dormant, "open runs go on");
         }
         self.perform(due);
+        self.catch_up_signals()?;
         self.spawn_alarms();
-        Ok(count)
+        Ok(count + dormant)
     }
 
     fn take_up(&self, tenant: &TenantId, run: RunId) -> Result<Vec<super::Due>, String> {
         let history = inspect::history(&self.0.store, tenant, run).map_err(|e| e.to_string())?;
         let created = history.first().and_then(|record| record.events.first());
-        let Some(Event::RunCreated { workflow, version, origin: Origin::Start { .. } }) = created
-        else {
+        let Some(Event::RunCreated { workflow, version, .. }) = created else {
             return Err("its history does not begin with its start".to_owned());
         };
         let found = self.workflow(tenant, workflow, Some(*version)).map_err(|e| e.to_string())?;
@@ -48,7 +58,9 @@ impl Driver {
             found.ok_or_else(|| format!("version {version} of workflow {workflow} is gone"))?;
         let folded = inspect::fold(run, workflow, Surroundings::unknown(), &history)
             .map_err(|corrupt| corrupt.to_string())?;
-        Ok(self.adopt(tenant, folded, history.len() as u64))
+        self.resubscribe(tenant, Dormant::waiters_of(&folded)).map_err(|e| e.to_string())?;
+        let adopted = self.adopt(tenant, folded, history.len() as u64);
+        Ok(adopted.map_err(|error| error.to_string())?.1)
     }
 
     #[expect(clippy::disallowed_methods, reason = "alarms are a task of their own")]

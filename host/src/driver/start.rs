@@ -1,7 +1,7 @@
 //! How a run comes into being: its workflow is found, its params are checked,
 //! it gets a number, and the same request never starts two.
 
-use super::{Driver, inspect};
+use super::{Driver, Extra, inspect};
 use crate::driver::live::Live;
 use crate::store::{self, RequestRecord, Ticket, Write};
 use segno_engine::event::{Event, Origin};
@@ -127,7 +127,8 @@ impl Driver {
                 let live = Live::new(tenant.clone(), run, 0, Ticket::done());
                 self.lock_live().insert(id, live.clone());
                 let mut state = live.lock();
-                self.record(&live, &mut state, (now, events), (writes, &mut due));
+                let extra = Extra { writes, ..Extra::default() };
+                self.record(&live, &mut state, (now, events), (extra, &mut due));
                 if let Some(key) = start.idempotency_key {
                     let ticket = state.ticket.clone();
                     starts.pending.insert((tenant.clone(), key), (request, ticket));
@@ -170,7 +171,7 @@ impl Driver {
         Ok(Some((request.run, ticket)))
     }
 
-    fn next_number(
+    pub(super) fn next_number(
         &self,
         starts: &mut Starts,
         tenant: &TenantId,

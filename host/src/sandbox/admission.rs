@@ -5,10 +5,14 @@
 
 mod encode;
 mod format;
+mod manifest;
 mod survey;
+
+pub use manifest::with_requests;
 
 use super::imports::OFFERED;
 use super::limits::Bytes;
+use segno_engine::grant::Requests;
 use survey::Survey;
 use wasmparser::names::{ComponentName, ComponentNameKind};
 
@@ -21,6 +25,8 @@ pub struct Admitted {
     pub imports: Vec<String>,
     /// The interfaces that it exports.
     pub exports: Vec<String>,
+    /// The hosts and secrets that it asks for.
+    pub manifest: Requests,
     /// Whether a core module was given, and `component` was made from it.
     pub was_core_module: bool,
 }
@@ -102,8 +108,10 @@ pub fn admit(file: Vec<u8>, limits: &AdmissionLimits) -> Result<Admitted, Refuse
     }
     let was_core_module = format::of(&file)? == format::Format::CoreModule;
     let survey = Survey::of(&file, limits)?;
+    let manifest = manifest::read(survey.manifest.as_deref())?;
     let (component, survey) = if was_core_module {
-        let component = encode::component(&file, &survey)?;
+        // What was made of it has its manifest too: its bytes are what counts.
+        let component = with_requests(encode::component(&file, &survey)?, &manifest);
         let survey = Survey::of(&component, limits)?;
         (component, survey)
     } else {
@@ -112,7 +120,7 @@ pub fn admit(file: Vec<u8>, limits: &AdmissionLimits) -> Result<Admitted, Refuse
     check_exports(&survey.exports)?;
     check_imports(&survey.imports)?;
     let Survey { imports, exports, .. } = survey;
-    Ok(Admitted { component, imports, exports, was_core_module })
+    Ok(Admitted { component, imports, exports, manifest, was_core_module })
 }
 
 fn check_exports(exports: &[String]) -> Result<(), Refused> {

@@ -12,7 +12,7 @@ impl Sandbox {
     /// # Errors
     /// The component traps or fails.
     pub async fn call_bare(&self, component: &Component, task: &Task) -> Result<usize, Error> {
-        let guest = Guest::new(task, &task.limits, Watch::new(), u64::MAX);
+        let guest = Guest::new(&mut task.clone(), &task.limits, Watch::new(), u64::MAX);
         let mut store = guest::store(&self.0.engine, guest, &task.limits);
         let context = task.context.clone().into();
         let called = guest::call(&mut store, component, &context, task.input.text()).await;

@@ -3,10 +3,13 @@
 //! whatever came of it.
 
 use super::components::Component;
+use super::durable::{Answer, Call, Durable, Entry, Gone};
 use super::imports::random::Random;
 use super::imports::wasi::Wasi;
 use super::limits::{Limits, Meter, Stop};
+use super::log::Level;
 use super::schedule::thread_cpu_ns;
+use super::tape::{Found, Readings, Tape};
 use super::watch::Watch;
 use segno_engine::payload::Payload;
 use std::sync::Arc;
@@ -18,12 +21,28 @@ pub(super) mod wit {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "step",
-        imports: { default: trappable },
+        imports: {
+            "segno:step/timers.sleep": async | trappable,
+            "segno:step/timers.sleep-until": async | trappable,
+            "segno:step/signals.publish": async | trappable,
+            "segno:step/signals.publish-to-run": async | trappable,
+            "segno:step/signals.wait": async | trappable,
+            "segno:step/signals.one-time-url": async | trappable,
+            "segno:step/waits.any": async | trappable,
+            "segno:step/workflows.start": async | trappable,
+            "segno:step/workflows.wait": async | trappable,
+            "segno:step/kv.get": async | trappable,
+            "segno:step/kv.set": async | trappable,
+            "segno:step/kv.delete": async | trappable,
+            "segno:step/secrets.get": async | trappable,
+            "segno:step/http.fetch": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
     });
 
     pub(crate) use exports::segno::step::guest::{Context, StepError};
-    pub(crate) use segno::step::types::Failure;
+    pub(crate) use segno::step::types::{Failure, Refusal};
 }
 
 /// Tells the time to a guest: milliseconds since 1970.
@@ -44,6 +63,12 @@ pub struct Task {
     pub seed: [u8; 32],
     /// Its clock.
     pub clock: Clock,
+    /// Calls that it made when it was played before.
+    pub journal: Vec<Entry>,
+    /// The place of the first call in its journal.
+    pub first_sequence: u64,
+    /// Makes its durable calls; without it there are none.
+    pub durable: Option<Arc<dyn Durable>>,
 }
 
 /// Which attempt this is, as the step is told.
@@ -65,13 +90,18 @@ pub(super) struct Guest {
     pub(super) table: ResourceTable,
     /// Made when the guest first calls WASI: most never do.
     pub(super) wasi: Option<Box<Wasi>>,
+    pub(super) tape: Tape,
+    durable: Option<Arc<dyn Durable>>,
     meter: Meter,
     cpu_ns_max: u64,
     tick_ns: u64,
 }
 
 impl Guest {
-    pub(super) fn new(task: &Task, limits: &Limits, watch: Watch, tick_ns: u64) -> Self {
+    pub(super) fn new(task: &mut Task, limits: &Limits, watch: Watch, tick_ns: u64) -> Self {
+        let journal = std::mem::take(&mut task.journal);
+        let tape = Tape::new(journal, task.first_sequence, limits);
+        watch.mute_log(tape.is_replaying());
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         Self {
@@ -81,14 +111,69 @@ impl Guest {
             random: Random::new(task.seed),
             table,
             wasi: None,
+            tape,
+            durable: task.durable.clone(),
             cpu_ns_max: limits.cpu_ms.saturating_mul(1_000_000),
             tick_ns,
         }
     }
 
-    /// The guest's time.
+    /// The real time.
     pub(super) fn now_ms(&self) -> u64 {
         (self.clock)()
+    }
+
+    /// The time as the step reads it: the same when it is played again.
+    pub(super) fn step_clock(&self) -> Clock {
+        let (clock, readings): (Clock, Readings) = (Arc::clone(&self.clock), self.tape.readings());
+        Arc::new(move || readings.read(clock()))
+    }
+
+    /// Makes a durable call, or gives what it gave when it was made before.
+    pub(super) async fn call_durable(&mut self, call: Call) -> wasmtime::Result<Answer> {
+        self.watch.count_host_call();
+        let watch = &self.watch;
+        let entry = match self.tape.next(&call, || watch.take_lines())? {
+            Found::New(entry) => *entry,
+            Found::Answer(answer) => {
+                self.watch.mute_log(self.tape.is_replaying());
+                return Ok(answer);
+            }
+        };
+        let durable = self.durable.clone().ok_or_else(|| no_durable(&call))?;
+        let answer = durable.call(entry, call).await.map_err(stop_of)?;
+        self.recorded(&answer);
+        Ok(answer)
+    }
+
+    /// What a memo of this name gave, if that is recorded.
+    pub(super) fn recall(&mut self, name: String) -> wasmtime::Result<Option<Answer>> {
+        self.watch.count_host_call();
+        let recalled = self.tape.recall(&Call::Memo { name })?;
+        if recalled.is_some() {
+            self.watch.mute_log(self.tape.is_replaying());
+        }
+        Ok(recalled)
+    }
+
+    /// Records what a memo gave.
+    pub(super) fn record(&mut self, name: String, answer: Answer) -> wasmtime::Result<()> {
+        self.watch.count_host_call();
+        let call = Call::Memo { name };
+        let watch = &self.watch;
+        if let Found::New(entry) = self.tape.next(&call, || watch.take_lines())? {
+            let durable = self.durable.as_ref().ok_or_else(|| no_durable(&call))?;
+            durable.record(*entry, answer.clone()).map_err(stop_of)?;
+            self.recorded(&answer);
+        }
+        self.watch.mute_log(self.tape.is_replaying());
+        Ok(())
+    }
+
+    fn recorded(&mut self, answer: &Answer) {
+        if let Some(warning) = self.tape.recorded(answer) {
+            self.watch.write_log(self.now_ms(), Level::Warn, &warning);
+        }
     }
 
     /// Logs what was printed without an end of line.
@@ -142,8 +227,22 @@ pub(super) async fn call(
 ) -> wasmtime::Result<Result<String, wit::StepError>> {
     let instance = component.instance().instantiate_async(&mut *store).await?;
     let run: Run<'_> = instance.get_typed_func(&mut *store, component.run())?;
+    store.data_mut().tape.start();
     let (result,) = run.call_async(store, (context, input)).await?;
     Ok(result)
+}
+
+fn stop_of(gone: Gone) -> Stop {
+    match gone {
+        Gone::Suspended => Stop::Suspended,
+        Gone::Unwanted => Stop::Unwanted,
+        Gone::Failed(failure) => Stop::Failed(failure),
+    }
+}
+
+/// A sandbox without a host around it, as in a bench, remembers nothing.
+fn no_durable(call: &Call) -> Stop {
+    Stop::Misuse(format!("{} was called where nothing is durable", call.summary()))
 }
 
 impl From<Context> for wit::Context {

@@ -3,6 +3,8 @@
 //! wish become these numbers is decided elsewhere.
 
 use super::watch::Watch;
+use segno_engine::failure::Failure;
+use segno_engine::payload::Payload;
 use std::fmt;
 use wasmtime::ResourceLimiter;
 
@@ -28,6 +30,10 @@ pub struct Limits {
     pub log_bytes: u64,
     /// The output document.
     pub output_bytes: u64,
+    /// Durable calls with their answers.
+    pub journal_bytes: u64,
+    /// How many durable calls.
+    pub journal_entries: u64,
 }
 
 impl Default for Limits {
@@ -41,6 +47,8 @@ impl Default for Limits {
             host_call_bytes: 1 << 20,
             log_bytes: 256 << 10,
             output_bytes: 1 << 20,
+            journal_bytes: 16 << 20,
+            journal_entries: 10_000,
         }
     }
 }
@@ -58,7 +66,7 @@ impl Limits {
 }
 
 /// Why the host ended an attempt that would have gone on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum Stop {
     /// Memory in total.
     #[error("memory limit")]
@@ -81,6 +89,27 @@ pub(super) enum Stop {
     /// A call that the contract forbids, in words for the step's author.
     #[error("{0}")]
     Misuse(String),
+    /// The step waits, and leaves memory meanwhile.
+    #[error("the step waits")]
+    Suspended,
+    /// Somebody else has the attempt, or nobody wants it any more.
+    #[error("the attempt is not wanted any more")]
+    Unwanted,
+    /// The step took another turn than when it was played before.
+    #[error("{0}")]
+    Nondeterminism(String),
+    /// The journal is full.
+    #[error("the journal is full")]
+    Journal {
+        /// Whether its entries are too many, or else too large.
+        entries: bool,
+    },
+    /// The step starts afresh with this input.
+    #[error("the step continues as new")]
+    Continued(Payload),
+    /// A durable call failed, and not for a reason that the step could handle.
+    #[error("{}", .0.message)]
+    Failed(Failure),
 }
 
 /// Instances of core modules that a component may consist of. Python's take

@@ -56,12 +56,14 @@ pub(super) struct Log {
     lines: Vec<LogLine>,
     bytes_left: usize,
     dropped: u64,
+    /// Lines count, but are not kept: they are in the log already.
+    muted: bool,
 }
 
 impl Log {
     pub(super) fn new(bytes_max: u64) -> Self {
         let bytes_left = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        Self { lines: Vec::new(), bytes_left, dropped: 0 }
+        Self { lines: Vec::new(), bytes_left, dropped: 0, muted: false }
     }
 
     /// Adds the lines of `text`.
@@ -75,6 +77,20 @@ impl Log {
     /// The lines from the `skip`-th on.
     pub(super) fn lines(&self, skip: usize) -> Vec<LogLine> {
         self.lines.get(skip..).unwrap_or_default().to_vec()
+    }
+
+    /// From now on, lines are in the log already, or not.
+    pub(super) fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// The lines so far; more may come.
+    pub(super) fn take_lines(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.lines)
     }
 
     /// All lines and the number of those that didn't fit.
@@ -97,7 +113,9 @@ impl Log {
             return;
         }
         self.bytes_left -= cost;
-        self.lines.push(LogLine { at_ms, level, message });
+        if !self.muted {
+            self.lines.push(LogLine { at_ms, level, message });
+        }
     }
 }
 

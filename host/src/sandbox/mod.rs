@@ -11,6 +11,7 @@ mod artefacts;
 mod bare;
 mod compile;
 mod components;
+mod durable;
 mod engine;
 mod facts;
 mod guest;
@@ -19,11 +20,16 @@ mod limits;
 mod log;
 mod outcome;
 mod schedule;
+mod tape;
 mod watch;
 
-pub use admission::{AdmissionLimits, Admitted, Refused, admit};
+pub use admission::{AdmissionLimits, Admitted, Refused, admit, with_requests};
 pub use compile::{CompileLimits, compile_main};
 pub use components::Component;
+pub use durable::{
+    Answer, Answering, Call, Condition, Durable, Entry, Gone, Happening, NewEntry, Pattern,
+    Refusal, Request, Response, Signal,
+};
 pub use engine::Layout;
 pub use facts::{Fact, facts};
 pub use guest::{Clock, Context, Task};
@@ -204,7 +210,7 @@ impl Sandbox {
     /// Makes one attempt: waits for a slot, runs the step in an instance of its
     /// own, and drops the instance. It never fails; how it went is in the report.
     /// Dropping the future ends the guest.
-    pub async fn run(&self, task: Task, watch: &Watch) -> Report {
+    pub async fn run(&self, mut task: Task, watch: &Watch) -> Report {
         let inner = &*self.0;
         let slots = task.component.slots().min(inner.config.slots);
         // Slots are never closed, so only cancelling ends this wait without one.
@@ -212,7 +218,7 @@ impl Sandbox {
         let start = Instant::now();
         watch.start((task.clock)(), task.limits.log_bytes);
         let outcome = match permit {
-            Ok(_permit) => inner.attempt(&task, watch).await,
+            Ok(_permit) => inner.attempt(&mut task, watch).await,
             Err(_cancelled) => Outcome::Cancelled,
         };
         report(outcome, &task, watch, start)
@@ -221,6 +227,12 @@ impl Sandbox {
     /// How guests' memory is laid out: [`Layout::Compact`] if there is no pool.
     pub fn layout(&self) -> Layout {
         self.0.layout
+    }
+
+    /// Whether more than half of the slots are taken: guests that only wait
+    /// should make room.
+    pub fn is_busy(&self) -> bool {
+        self.slots_free() < self.0.config.slots as usize / 2
     }
 
     /// Slots that no attempt takes now.
@@ -234,7 +246,7 @@ impl Sandbox {
 const LARGE_BYTES: u64 = 8 << 20;
 
 impl Inner {
-    async fn attempt(&self, task: &Task, watch: &Watch) -> Outcome {
+    async fn attempt(&self, task: &mut Task, watch: &Watch) -> Outcome {
         let limits = self.capped(task.limits);
         let tick_ns = u64::try_from(self.config.tick.as_nanos()).unwrap_or(u64::MAX);
         let guest = Guest::new(task, &limits, watch.clone(), tick_ns);
@@ -248,7 +260,8 @@ impl Inner {
         let outcome = match ended {
             Ok(Ok(Ok(result))) => Outcome::of_result(result, &limits),
             Ok(Ok(Err(error))) => {
-                Outcome::of_error(&error, &limits, self.config.stack_bytes as u64)
+                let sequence = store.data().tape.sequence();
+                Outcome::of_error(&error, &limits, (self.config.stack_bytes as u64, sequence))
             }
             Ok(Err(Broken::Cancelled)) => Outcome::Cancelled,
             Ok(Err(Broken::Panicked)) => Outcome::of_panic(),

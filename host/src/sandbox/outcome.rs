@@ -42,6 +42,15 @@ pub enum Outcome {
     },
     /// Somebody cancelled it.
     Cancelled,
+    /// It waits, and has to be played again when what it waits for has come.
+    Suspended,
+    /// The step wants to start afresh.
+    Continued {
+        /// With this input.
+        input: Payload,
+        /// The place in the journal behind its last call.
+        sequence: u64,
+    },
 }
 
 impl Outcome {
@@ -64,7 +73,19 @@ impl Outcome {
     }
 
     /// What it means that the call gave no result.
-    pub(super) fn of_error(error: &wasmtime::Error, limits: &Limits, stack_bytes: u64) -> Self {
+    pub(super) fn of_error(
+        error: &wasmtime::Error,
+        limits: &Limits,
+        (stack_bytes, sequence): (u64, u64),
+    ) -> Self {
+        match error.downcast_ref::<Stop>() {
+            Some(Stop::Suspended) => return Self::Suspended,
+            Some(Stop::Unwanted) => return Self::Cancelled,
+            Some(Stop::Continued(input)) => {
+                return Self::Continued { input: input.clone(), sequence };
+            }
+            _ => {}
+        }
         Self::failed(Ended { error, limits, stack_bytes }.failure())
     }
 
@@ -175,6 +196,15 @@ impl Ended<'_> {
             }
             Stop::HostMemory => self.host("the host could not give the step its memory"),
             Stop::Misuse(message) => self.trap(message),
+            Stop::Nondeterminism(message) => {
+                Failure::new(FailureKind::Fatal, "nondeterminism", message.as_str())
+            }
+            Stop::Journal { entries } => self.journal_full(*entries),
+            Stop::Failed(failure) => failure.clone(),
+            // These are no failures, and were taken care of.
+            Stop::Suspended | Stop::Unwanted | Stop::Continued(_) => {
+                self.host("the host took a wait for a failure")
+            }
         }
     }
 
@@ -227,6 +257,27 @@ impl Ended<'_> {
             Bytes(limits.output_bytes.saturating_mul(2))
         );
         Failure::new(FailureKind::Platform, "limit:output", message)
+    }
+
+    /// The same calls would fill it again.
+    fn journal_full(&self, entries: bool) -> Failure {
+        let limits = self.limits;
+        let message = if entries {
+            format!(
+                "the step made more than {} durable calls; `continue-as-new` starts with an empty \
+                 journal, or ask for more with `limits: {{ journal_entries: {} }}` on the step",
+                limits.journal_entries,
+                limits.journal_entries.saturating_mul(2)
+            )
+        } else {
+            format!(
+                "the step's journal is longer than its limit of {}; `continue-as-new` starts with \
+                 an empty one, or ask for more with `limits: {{ journal: {} }}` on the step",
+                Bytes(limits.journal_bytes),
+                Bytes(limits.journal_bytes.saturating_mul(2))
+            )
+        };
+        Failure::new(FailureKind::Fatal, "limit:journal", self.with_frames(message))
     }
 
     fn stack_message(&self) -> String {

@@ -19,6 +19,7 @@ struct State {
     slice_start_ns: AtomicU64,
     memory_bytes_peak: AtomicU64,
     host_calls: AtomicU64,
+    heartbeat_ms: AtomicU64,
     live: Mutex<Live>,
 }
 
@@ -146,12 +147,36 @@ impl Watch {
         self.is_cancelled()
     }
 
+    /// Lines that are written from now on were kept before, or not.
+    pub(super) fn mute_log(&self, muted: bool) {
+        self.live().log.mute(muted);
+    }
+
+    /// Takes the lines so far out of the log: they are about to be kept.
+    pub(super) fn take_lines(&self) -> Vec<LogLine> {
+        self.live().log.take_lines()
+    }
+
     pub(super) fn write_log(&self, at_ms: u64, level: Level, text: &str) {
         self.live().log.write(at_ms, level, text);
     }
 
     pub(super) fn report_progress(&self, progress: Progress) {
-        self.live().progress = Some(progress);
+        let mut live = self.live();
+        // What was reported before is older than what somebody may have seen.
+        if !live.log.is_muted() {
+            live.progress = Some(progress);
+        }
+    }
+
+    /// The step says that it is alive.
+    pub(super) fn beat(&self, now_ms: u64) {
+        self.0.heartbeat_ms.store(now_ms, Relaxed);
+    }
+
+    /// When the step last said that it is alive, in milliseconds since 1970.
+    pub fn heartbeat_ms(&self) -> Option<u64> {
+        Some(self.0.heartbeat_ms.load(Relaxed)).filter(|at| *at > 0)
     }
 
     /// Processor time of all slices that have ended.

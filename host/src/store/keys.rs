@@ -9,12 +9,23 @@ use std::fmt;
 
 use super::error::Error;
 use segno_engine::id::{RunId, TenantId};
+use segno_engine::signal::Scalar;
+use sha2::{Digest as _, Sha256};
 
 /// The longest name of a workflow, a component or a version.
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// The longest idempotency key.
 pub const REQUEST_KEY_BYTES_MAX: usize = 255;
+
+/// The longest id of a signal.
+pub const SIGNAL_ID_BYTES_MAX: usize = 255;
+
+/// The longest namespace of values that outlive runs.
+pub const NAMESPACE_BYTES_MAX: usize = 144;
+
+/// The longest key of such a value within its namespace.
+pub const VALUE_KEY_BYTES_MAX: usize = 160;
 
 /// The longest key. Backends may rely on it.
 pub const KEY_BYTES_MAX: usize = 384;
@@ -23,7 +34,7 @@ pub const KEY_BYTES_MAX: usize = 384;
 ///
 /// Open runs come first in a tenant, so that the search for all of them looks
 /// at one row of each tenant that has none. Free for what comes later: 0x02
-/// alarms, 0x5x signals, 0x6x schedules, 0x7x keys and values of steps.
+/// alarms, 0x6x schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -37,7 +48,17 @@ enum Kind {
     Log = 0x32,
     RunByAge = 0x33,
     RunByWorkflow = 0x34,
+    Journal = 0x35,
     Request = 0x40,
+    Signal = 0x50,
+    SignalId = 0x51,
+    SignalParam = 0x52,
+    RunSignal = 0x53,
+    RunSignalId = 0x54,
+    Waitpoint = 0x55,
+    SignalName = 0x56,
+    Kv = 0x70,
+    Secret = 0x71,
 }
 
 /// The address of one row.
@@ -95,6 +116,12 @@ impl Key {
         key.number(sequence).key()
     }
 
+    /// One durable call of a step, or its answer.
+    pub fn journal(tenant: &TenantId, (run, step): (RunId, u32), sequence: u64, part: u8) -> Key {
+        let key = Builder::new(tenant, Kind::Journal).bytes(&run.to_bytes());
+        key.bytes(&step.to_be_bytes()).number(sequence).bytes(&[part]).key()
+    }
+
     /// The place of a run among all of its tenant, newest first.
     pub fn run_by_age(tenant: &TenantId, run: RunId) -> Key {
         let newest_first = !u128::from_be_bytes(run.to_bytes());
@@ -113,6 +140,67 @@ impl Key {
         let key = Builder::new(tenant, Kind::Request);
         check_name("idempotency key", idempotency_key, REQUEST_KEY_BYTES_MAX)?;
         Ok(key.bytes(idempotency_key.as_bytes()).key())
+    }
+
+    /// One signal for everyone.
+    pub fn signal(tenant: &TenantId, name: &str, sequence: u64) -> Result<Key, Error> {
+        let key = Builder::new(tenant, Kind::Signal).name(SIGNAL_NAME, name)?;
+        Ok(key.number(sequence).key())
+    }
+
+    /// Which signal of a name has this id. An id may be longer than a key.
+    pub fn signal_id(tenant: &TenantId, name: &str, id: &str) -> Result<Key, Error> {
+        check_name("signal id", id, SIGNAL_ID_BYTES_MAX)?;
+        let key = Builder::new(tenant, Kind::SignalId).name(SIGNAL_NAME, name)?;
+        Ok(key.bytes(&Sha256::digest(id)).key())
+    }
+
+    /// The mark that a signal has this param.
+    pub fn signal_param(
+        tenant: &TenantId,
+        name: &str,
+        param: (&str, &Scalar),
+        sequence: u64,
+    ) -> Result<Key, Error> {
+        let prefix = Prefix::signals_by_param(tenant, name, param)?;
+        Ok(prefix.join(&sequence.to_be_bytes()))
+    }
+
+    /// How far the signals of a name have come.
+    pub fn signal_name(tenant: &TenantId, name: &str) -> Result<Key, Error> {
+        let key = Builder::new(tenant, Kind::SignalName).name(SIGNAL_NAME, name)?;
+        Ok(key.key())
+    }
+
+    /// One signal for one run.
+    pub fn run_signal(tenant: &TenantId, run: RunId, sequence: u64) -> Key {
+        let key = Builder::new(tenant, Kind::RunSignal).bytes(&run.to_bytes());
+        key.number(sequence).key()
+    }
+
+    /// Which signal for a run has this id.
+    pub fn run_signal_id(tenant: &TenantId, run: RunId, id: &str) -> Result<Key, Error> {
+        check_name("signal id", id, SIGNAL_ID_BYTES_MAX)?;
+        let key = Builder::new(tenant, Kind::RunSignalId).bytes(&run.to_bytes());
+        Ok(key.bytes(&Sha256::digest(id)).key())
+    }
+
+    /// What a one-time URL is for. The token itself is not kept.
+    pub fn waitpoint(tenant: &TenantId, token: &str) -> Key {
+        Builder::new(tenant, Kind::Waitpoint).bytes(&Sha256::digest(token)).key()
+    }
+
+    /// A value that outlives runs.
+    pub fn value(tenant: &TenantId, namespace: &str, key: &str) -> Result<Key, Error> {
+        check_name("namespace", namespace, NAMESPACE_BYTES_MAX)?;
+        check_name("key", key, VALUE_KEY_BYTES_MAX)?;
+        let row = Builder::new(tenant, Kind::Kv).bytes(namespace.as_bytes()).bytes(&[0]);
+        Ok(row.bytes(key.as_bytes()).key())
+    }
+
+    /// A secret.
+    pub fn secret(tenant: &TenantId, name: &str) -> Result<Key, Error> {
+        Ok(Builder::new(tenant, Kind::Secret).name("secret name", name)?.key())
     }
 
     /// Behind every row of a tenant and before every row of the next.
@@ -135,6 +223,15 @@ impl Key {
     /// What follows `prefix`, if this row is below it.
     pub(super) fn below(&self, prefix: &Prefix) -> Option<&[u8]> {
         self.0.strip_prefix(prefix.0.as_slice())
+    }
+
+    /// The name that ends this key below `prefix`.
+    pub(super) fn name_below(&self, prefix: &Prefix) -> Result<String, Error> {
+        let name = self.below(prefix).and_then(|rest| rest.strip_suffix(&[0]));
+        match name.map(|name| std::str::from_utf8(name)) {
+            Some(Ok(name)) => Ok(name.to_owned()),
+            _ => Err(Error::corrupt(format!("the row {self:?} has no name"))),
+        }
     }
 
     /// The key's bytes, in whose order rows are scanned.
@@ -197,6 +294,12 @@ impl Prefix {
         Builder::new(tenant, Kind::Log).bytes(&run.to_bytes()).prefix()
     }
 
+    /// The journal of a step, in order.
+    pub fn journal(tenant: &TenantId, (run, step): (RunId, u32)) -> Prefix {
+        let prefix = Builder::new(tenant, Kind::Journal).bytes(&run.to_bytes());
+        prefix.bytes(&step.to_be_bytes()).prefix()
+    }
+
     /// The runs of a tenant, newest first.
     pub fn runs_by_age(tenant: &TenantId) -> Prefix {
         Builder::new(tenant, Kind::RunByAge).prefix()
@@ -206,6 +309,43 @@ impl Prefix {
     pub fn runs_by_workflow(tenant: &TenantId, workflow: &str) -> Result<Prefix, Error> {
         let prefix = Builder::new(tenant, Kind::RunByWorkflow).name("workflow name", workflow)?;
         Ok(prefix.prefix())
+    }
+
+    /// The signals of a name for everyone, in order.
+    pub fn signals(tenant: &TenantId, name: &str) -> Result<Prefix, Error> {
+        Ok(Builder::new(tenant, Kind::Signal).name(SIGNAL_NAME, name)?.prefix())
+    }
+
+    /// The signals of a name that have this param, in order. Rarely one more:
+    /// only a part of a digest is in the key.
+    pub fn signals_by_param(
+        tenant: &TenantId,
+        name: &str,
+        (param, value): (&str, &Scalar),
+    ) -> Result<Prefix, Error> {
+        let digest = Sha256::digest(canonical_param(param, value));
+        let prefix = Builder::new(tenant, Kind::SignalParam).name(SIGNAL_NAME, name)?;
+        Ok(prefix.bytes(&digest[..8]).prefix())
+    }
+
+    /// The names of signals that a tenant has published.
+    pub fn signal_names(tenant: &TenantId) -> Prefix {
+        Builder::new(tenant, Kind::SignalName).prefix()
+    }
+
+    /// The signals for a run that no wait has taken, in order.
+    pub fn run_signals(tenant: &TenantId, run: RunId) -> Prefix {
+        Builder::new(tenant, Kind::RunSignal).bytes(&run.to_bytes()).prefix()
+    }
+
+    /// The ids of all signals for a run.
+    pub fn run_signal_ids(tenant: &TenantId, run: RunId) -> Prefix {
+        Builder::new(tenant, Kind::RunSignalId).bytes(&run.to_bytes()).prefix()
+    }
+
+    /// The secrets of a tenant, by name.
+    pub fn secrets(tenant: &TenantId) -> Prefix {
+        Builder::new(tenant, Kind::Secret).prefix()
     }
 
     /// The key below this prefix that ends with `rest`.
@@ -242,6 +382,31 @@ impl fmt::Debug for Prefix {
         write!(f, "{}…", self.0.escape_ascii())
     }
 }
+
+/// A param and its value as bytes that no other param or value has. They are
+/// part of digests on disk: never change them.
+pub fn canonical_param(name: &str, value: &Scalar) -> Vec<u8> {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(0);
+    match value {
+        Scalar::Text(text) => {
+            bytes.push(1);
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        Scalar::Integer(integer) => {
+            bytes.push(2);
+            bytes.extend_from_slice(&integer.to_be_bytes());
+        }
+        Scalar::Number(bits) => {
+            bytes.push(3);
+            bytes.extend_from_slice(&bits.to_be_bytes());
+        }
+        Scalar::Boolean(flag) => bytes.extend_from_slice(&[4, u8::from(*flag)]),
+    }
+    bytes
+}
+
+const SIGNAL_NAME: &str = "signal name";
 
 struct Builder(Vec<u8>);
 

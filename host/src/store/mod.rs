@@ -3,8 +3,9 @@
 //! A commit is data, ordered at once and durable a moment later, together with
 //! whatever else arrived meanwhile. No workflow logic lives here, and nothing
 //! outside of this folder knows how or where a row is kept. `keys` says where,
-//! `records` what, `line` and `committer` when; `backend` is the contract that
-//! `memory` and `sled` fulfil, and `suite` is the check that they do.
+//! `records`, `signals` and `values` what, `line` and `committer` when;
+//! `backend` is the contract that `memory` and `sled` fulfil, and `suite` is
+//! the check that they do.
 
 mod backend;
 mod committer;
@@ -12,15 +13,18 @@ mod digest;
 mod directory;
 mod error;
 mod hex;
+mod journals;
 mod keys;
 mod line;
 mod memory;
 mod page;
 mod queries;
 mod records;
+mod signals;
 mod sled;
 mod split;
 mod ticket;
+mod values;
 
 #[cfg(test)]
 mod suite;
@@ -35,15 +39,21 @@ use line::Line;
 pub use backend::{Backend, Direction, SCAN_BYTES_MAX, SCAN_ROWS_MAX, Scan, Write};
 pub use digest::Digest;
 pub use error::Error;
-pub use keys::{KEY_BYTES_MAX, Key, NAME_BYTES_MAX, Prefix, REQUEST_KEY_BYTES_MAX};
+pub use journals::JournalRow;
+pub use keys::{
+    KEY_BYTES_MAX, Key, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Prefix, REQUEST_KEY_BYTES_MAX,
+    SIGNAL_ID_BYTES_MAX, VALUE_KEY_BYTES_MAX, canonical_param,
+};
 pub use line::Stats;
 pub use memory::Memory;
 pub use page::{Cursor, PAGE_ROWS_MAX, Page, Paging};
 pub use records::{
     AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord, VersionRecord, WorkflowRecord,
 };
+pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
 pub use sled::Options;
 pub use ticket::Ticket;
+pub use values::{SecretRecord, ValueRecord};
 
 /// The rows of all tenants, and the one order of their changes.
 ///

@@ -219,22 +219,21 @@ impl Store {
 
     /// Every run of every tenant that is not over, for the restart. Costs two
     /// look-ups for a tenant without any.
-    pub fn open_runs(&self) -> Result<Vec<(TenantId, RunId)>, Error> {
-        let mut open = Vec::new();
+    /// With each comes what `Write::open_run` said of it.
+    pub fn open_runs(&self, mut visit: impl FnMut(&TenantId, RunId, Vec<u8>)) -> Result<(), Error> {
         for tenant in self.tenants()? {
             let prefix = Prefix::open_runs(&tenant);
-            self.each_below(prefix.clone(), |key, _| {
+            self.each_below(prefix.clone(), |key, bytes| {
                 let run = run_id(key, key.below(&prefix).unwrap_or_default())?;
-                let tenant = tenant.clone();
-                open.push((tenant, run));
+                visit(&tenant, run, bytes);
                 Ok(())
             })?;
         }
-        Ok(open)
+        Ok(())
     }
 
     /// Every row below `prefix`, fetched by the page.
-    fn each_below(
+    pub(super) fn each_below(
         &self,
         prefix: Prefix,
         mut visit: impl FnMut(&Key, Vec<u8>) -> Result<(), Error>,
@@ -252,16 +251,21 @@ impl Store {
         }
     }
 
-    fn record<T: Record>(&self, key: &Key) -> Result<Option<T>, Error> {
+    pub(super) fn record<T: Record>(&self, key: &Key) -> Result<Option<T>, Error> {
         let bytes = self.get(key)?;
         bytes.map(|bytes| T::decode(key, &bytes)).transpose()
     }
 
-    fn records<T: Record>(&self, prefix: Prefix, paging: &Paging) -> Result<Page<T>, Error> {
+    pub(super) fn records<T: Record>(
+        &self,
+        prefix: Prefix,
+        paging: &Paging,
+    ) -> Result<Page<T>, Error> {
         self.page(prefix, paging, |key, bytes| Ok(Some((T::decode(key, &bytes)?, bytes.len()))))
     }
 
-    fn numbered(
+    /// At most `limit` rows behind `after` whose keys end with a number.
+    pub(super) fn numbered(
         &self,
         prefix: Prefix,
         after: Option<Key>,

@@ -14,6 +14,7 @@ use super::digest::Digest;
 use super::error::Error;
 use super::hex;
 use super::keys::Key;
+use segno_engine::grant::Requests;
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::workflow::Pin;
 
@@ -41,6 +42,9 @@ pub struct ComponentRecord {
     pub pushed_at: Timestamp,
     /// The interfaces it asks for.
     pub imports: Vec<String>,
+    /// The hosts and secrets it asks for.
+    #[serde(default)]
+    pub requests: Requests,
 }
 
 /// A workflow, and what belongs to it rather than to a version.
@@ -262,6 +266,6 @@ impl Write {
     }
 }
 
-fn put(key: Key, value: Vec<u8>) -> Write {
+pub(super) fn put(key: Key, value: Vec<u8>) -> Write {
     Write::Put { key, value }
 }

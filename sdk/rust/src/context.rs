@@ -38,7 +38,9 @@ impl Context {
         &self.step
     }
 
-    /// 1 for the first try, then one more each time.
+    /// 1 for the first try, then one more each time. A try that goes on behind
+    /// a wait of an earlier one is told that one's number: what a step is told
+    /// never changes under its feet.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

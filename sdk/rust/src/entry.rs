@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::payload::{decode, encode};
 use crate::{Context, Error, Result};
 
 /// Decodes the input, runs the step and encodes its output. Input that does
@@ -16,10 +17,9 @@ where
     T: for<'de> Deserialize<'de>,
     R: Returned,
 {
-    let input = decode(input)?;
+    let input = decode("the step's input", input)?;
     let output = step(context, input).into_result()?;
-    serde_json::to_string(&output)
-        .map_err(|error| Error::fatal(format!("the step's output cannot be JSON: {error}")))
+    encode("the step's output", &output)
 }
 
 /// What a step may return. Only `Result` is it; the trait is there for what the
@@ -52,26 +52,6 @@ macro_rules! __export_step {
     ($step:ident) => {
         const _: fn(&$crate::Context, &str) -> $crate::Result<::std::string::String> = $step;
     };
-}
-
-fn decode<T: for<'de> Deserialize<'de>>(input: &str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(input);
-    let decoded = serde_path_to_error::deserialize(&mut json).map_err(misfit)?;
-    json.end().map_err(|error| {
-        Error::fatal(format!("the step's input is not one JSON document: {error}"))
-    })?;
-    Ok(decoded)
-}
-
-fn misfit(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
-    let path = error.path().to_string();
-    let cause = error.into_inner();
-    let place = match path.as_str() {
-        "." => String::new(),
-        path => format!(" at `{path}`"),
-    };
-    Error::fatal(format!("the step's input does not fit{place}: {cause}"))
-        .details(serde_json::json!({ "path": path }))
 }
 
 #[cfg(test)]

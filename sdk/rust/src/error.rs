@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::refusal::{Code, Refusal};
+
 /// What a step returns: its output, or why there is none.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -30,16 +32,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(!busy.is_fatal());
 /// assert_eq!(busy.delay(), Some(Duration::from_secs(30)));
 /// ```
+#[derive(Clone)]
 #[must_use = "an error does nothing until it is returned: `return Err(fatal!(…))`"]
 pub struct Error(Box<Parts>);
 
+#[derive(Clone)]
 struct Parts {
     message: String,
     details: Option<Value>,
     again: Again,
+    refusal: Option<Refusal>,
 }
 
 /// Whether another attempt makes sense.
+#[derive(Clone)]
 enum Again {
     Yes { delay: Option<Duration> },
     Never,
@@ -104,8 +110,29 @@ impl Error {
         }
     }
 
+    /// What the host refused, where this error comes from that.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_ref()
+    }
+
+    /// Whether the error comes from a refusal with this code.
+    pub fn is_refusal(&self, code: Code) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.code == code)
+    }
+
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        let again = match refusal.code.is_fatal() {
+            true => Again::Never,
+            false => Again::Yes { delay: None },
+        };
+        let details = serde_json::json!({ "refused": refusal.code.as_str() });
+        let mut error = Self::new(refusal.message.clone(), again).details(details);
+        error.0.refusal = Some(refusal);
+        error
+    }
+
     fn new(message: String, again: Again) -> Self {
-        Self(Box::new(Parts { message, details: None, again }))
+        Self(Box::new(Parts { message, details: None, again, refusal: None }))
     }
 }
 
@@ -200,7 +227,7 @@ impl fmt::Display for Error {
 /// What `unwrap` and a failing test show.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { message, details, again } = &*self.0;
+        let Parts { message, details, again, refusal: _ } = &*self.0;
         match again {
             Again::Never => write!(f, "fatal: {message}")?,
             Again::Yes { delay: None } => write!(f, "retryable: {message}")?,

@@ -47,12 +47,35 @@
 //! | module | gives |
 //! |---|---|
 //! | [`log`] | lines for whoever looks at the run; [`info!`] and its siblings |
-//! | [`timers`] | the present moment, as the run sees it |
+//! | [`timers`] | the present moment, and sleeps that may last for months |
+//! | [`signals`] | named messages: to publish, and to wait for |
+//! | [`waits`] | waiting for the first of several things |
+//! | [`workflows`] | runs of other workflows |
+//! | [`http`] | requests to hosts that were granted |
+//! | [`secrets`] | what such a request may carry and the step never sees |
+//! | [`memo`] | results of expensive work, recorded once |
+//! | [`kv`] | values that outlive runs |
 //! | [`random`] | numbers which stay the same when the step is tried again |
 //! | [`progress`] | how far a long step has come |
+//! | [`continuation`] | a fresh start for a step that goes on for ever |
 //!
-//! Outside a component, as in a test, these work too: lines and progress go to
-//! standard error, time is the machine's and randomness starts from a constant.
+//! # Durable calls
+//!
+//! A step may wait for days, and its host may be restarted meanwhile. So a step
+//! that goes on is *played again*: it runs from its start, and each call to the
+//! host that was answered before is answered from a journal, at once and with
+//! no effect. So the step must make the same calls again. It does by itself,
+//! since time and chance come from the host too, unless the order of a
+//! `HashMap` decides what it calls first: take a `BTreeMap` there.
+//!
+//! # Testing
+//!
+//! Outside a component, as in a test, lines and progress go to standard error,
+//! time is the machine's and randomness starts from a constant, so that a pure
+//! step is simply called. A step with durable calls is played by a
+//! `segno::testing::Script`, which brings services, signals and a clock that is
+//! moved by hand, and checks that the step does the same when it is played
+//! again.
 //!
 //! # In a `Cargo.toml`
 //!
@@ -69,17 +92,31 @@
 extern crate self as segno;
 
 mod context;
+pub mod continuation;
+mod duration;
 mod entry;
 mod error;
 mod host;
+pub mod http;
+pub mod kv;
 pub mod log;
+pub mod memo;
+mod payload;
 pub mod prelude;
 pub mod progress;
 pub mod random;
+pub mod refusal;
+pub mod secrets;
+pub mod signals;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 pub mod timers;
+pub mod waits;
+pub mod workflows;
 
 pub use context::Context;
 pub use error::{Error, Failing, Result};
+pub use refusal::Refusal;
 pub use segno_macros::step;
 pub use serde_json::{Value, json};
 
@@ -88,6 +125,7 @@ pub use serde_json::{Value, json};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__export_step as export_step;
+    pub use crate::duration::parse as parse_duration;
     pub use crate::entry::call;
     #[cfg(target_family = "wasm")]
     pub use crate::host::component::{Entry, bindings, enter};

@@ -13,3 +13,8 @@ use crate::host;
 pub fn report(done: u64, total: u64, message: impl AsRef<str>) {
     host::report(done, total, message.as_ref());
 }
+
+/// Says that the step is alive. [`report`] says so too.
+pub fn heartbeat() {
+    host::heartbeat();
+}

@@ -43,9 +43,9 @@ fn step(
         Some(Need { step, condition: need.condition.map(|(condition, _)| condition) })
     };
     let kind = match kind? {
-        DraftKind::Call { component, params, limits } => {
+        DraftKind::Call { component, params, limits, grants } => {
             let params = params.or_else(|| Template::compile(&json!({})).ok())?;
-            StepKind::Call(Call { component: component?, params, limits })
+            StepKind::Call(Call { component: component?, params, limits, grants })
         }
         DraftKind::Foreach { variables, concurrency, body } => {
             let list = |(name, list): (String, Option<Template>)| Some((name, list?));

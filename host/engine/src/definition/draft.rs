@@ -3,6 +3,7 @@
 
 use super::node::Mark;
 use crate::expression::{Expression, References};
+use crate::grant::Grants;
 use crate::retry::Retry;
 use crate::template::Template;
 use crate::workflow::{Limits, Param, Pin};
@@ -60,7 +61,7 @@ pub(super) struct DraftNeed {
 /// What a step does.
 #[derive(Debug)]
 pub(super) enum DraftKind {
-    Call { component: Option<Pin>, params: Option<Template>, limits: Limits },
+    Call { component: Option<Pin>, params: Option<Template>, limits: Limits, grants: Grants },
     Foreach { variables: Vec<(String, Option<Template>)>, concurrency: u32, body: DraftBody },
 }
 

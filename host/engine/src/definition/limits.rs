@@ -10,7 +10,18 @@ use std::str::FromStr;
 
 const KEYS: Keys = Keys {
     of: "limits",
-    known: &["memory", "table_elements", "cpu", "wall", "handles", "host_call", "log", "output"],
+    known: &[
+        "memory",
+        "table_elements",
+        "cpu",
+        "wall",
+        "handles",
+        "host_call",
+        "log",
+        "output",
+        "journal",
+        "journal_entries",
+    ],
     planned: &[],
 };
 
@@ -38,6 +49,8 @@ pub(super) fn read(field: &Field<'_>, reader: &mut Reader<'_>) -> Limits {
         host_call_bytes,
         log_bytes,
         output_bytes,
+        journal_bytes,
+        journal_entries,
     } = reader.ceiling;
     let mut limit = |key, unit, ceiling| limit(&fields, (key, unit), ceiling, reader);
     Limits {
@@ -49,6 +62,8 @@ pub(super) fn read(field: &Field<'_>, reader: &mut Reader<'_>) -> Limits {
         host_call_bytes: limit("host_call", Unit::Bytes, host_call_bytes),
         log_bytes: limit("log", Unit::Bytes, log_bytes),
         output_bytes: limit("output", Unit::Bytes, output_bytes),
+        journal_bytes: limit("journal", Unit::Bytes, journal_bytes),
+        journal_entries: limit("journal_entries", Unit::Pieces, journal_entries),
     }
 }
 
@@ -95,6 +110,8 @@ impl FromStr for Limits {
                 "host_call" => (&mut limits.host_call_bytes, Unit::Bytes),
                 "log" => (&mut limits.log_bytes, Unit::Bytes),
                 "output" => (&mut limits.output_bytes, Unit::Bytes),
+                "journal" => (&mut limits.journal_bytes, Unit::Bytes),
+                "journal_entries" => (&mut limits.journal_entries, Unit::Pieces),
                 _ => {
                     return Err(format!(
                         "there is no limit {name:?}, but {}",

@@ -7,7 +7,7 @@ use super::name::{NAME_BYTES_MAX, Name};
 use super::node::{Kind, shown};
 use super::reader::Reader;
 use super::workflow::TIMEOUT_MS_MAX;
-use super::{foreach, limits, retry};
+use super::{foreach, grants, limits, retry};
 use std::collections::BTreeSet;
 
 /// The keys that say what a step does, of which it has one.
@@ -24,15 +24,16 @@ const KEYS: Keys = Keys {
         "retry",
         "timeout",
         "limits",
+        "grants",
         "foreach",
         "steps",
         "output",
     ],
-    planned: &["grants", "tags", "signals", "description"],
+    planned: &["tags", "signals", "description"],
 };
 
 /// The keys that only steps with a component have.
-const ONLY_CALL: [&str; 3] = ["params", "retry", "limits"];
+const ONLY_CALL: [&str; 4] = ["params", "retry", "limits", "grants"];
 
 /// The keys that only steps with a foreach have.
 const ONLY_FOREACH: [&str; 2] = ["steps", "output"];
@@ -171,5 +172,6 @@ fn call(
         Some(template)
     });
     let limits = fields.get("limits").map(|field| limits::read(&field, reader)).unwrap_or_default();
-    DraftKind::Call { component, params, limits }
+    let grants = fields.get("grants").map(|field| grants::read(&field, reader)).unwrap_or_default();
+    DraftKind::Call { component, params, limits, grants }
 }

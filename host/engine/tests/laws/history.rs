@@ -12,12 +12,14 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
+use segno_engine::signal::Params;
 use segno_engine::usage::Usage;
+use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The most turns of one history.
-const TURNS_MAX: u32 = 40;
+const TURNS_MAX: u32 = 60;
 
 /// What happened to one run.
 pub struct History {
@@ -58,7 +60,11 @@ impl History {
         let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
         let id = RunId::new(Timestamp(1_000_000), 7);
         let params = Payload::from(json!({ "k": 1 }));
-        let origin = Origin::Start { number: 1, params };
+        let (number, parent) = (1, RunId::new(Timestamp(1), 1));
+        let origin = match choices.chance(20) {
+            true => Origin::Child { number, params, parent, step: 2, root: parent, depth: 1 },
+            false => Origin::Start { number, params },
+        };
         let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
         let surroundings = Surroundings::unknown();
         let now = Timestamp(1_000_000);
@@ -112,8 +118,15 @@ impl History {
     fn command(&mut self, choices: &mut Choices) -> Command {
         let outstanding = self.run.outstanding();
         self.now = self.now.plus_ms(u64::from(choices.below(500)));
-        match (choices.below(16), choices.pick(&outstanding)) {
-            (0..=8, Some(effect)) => answer(effect, choices),
+        let suspended: Vec<StepIndex> = (0..self.run.steps().len() as StepIndex)
+            .filter(|step| self.run.wait_of(*step).is_some())
+            .collect();
+        match (choices.below(20), choices.pick(&outstanding)) {
+            (0..=8, Some(effect)) => self.answer(effect, choices),
+            (16..=18, _) if !suspended.is_empty() => {
+                let step = *choices.pick(&suspended).expect("there is one");
+                self.of_suspended(step, choices)
+            }
             (9, _) => noise(choices),
             (10, _) => match choices.pick(&self.turns) {
                 Some(turn) => turn.command.clone(),
@@ -142,23 +155,126 @@ impl History {
     }
 }
 
-fn answer(effect: &Effect, choices: &mut Choices) -> Command {
-    match effect {
-        Effect::RunAttempt { step, attempt } | Effect::AbortAttempt { step, attempt } => {
-            finish((*step, *attempt), choices)
+impl History {
+    fn answer(&self, effect: &Effect, choices: &mut Choices) -> Command {
+        match effect {
+            Effect::RunAttempt { step, attempt } if choices.chance(55) => {
+                self.durable_call((*step, *attempt), choices)
+            }
+            Effect::RunAttempt { step, attempt } | Effect::AbortAttempt { step, attempt } => {
+                finish((*step, *attempt), choices)
+            }
+            Effect::StartIteration { step, index }
+            | Effect::CancelIteration { step, index }
+            | Effect::ReportEnd { step, index, .. } => end((*step, *index), choices),
+            Effect::WatchChild { step, child } | Effect::CancelChild { step, child } => {
+                Command::EndChild { step: *step, child: *child }
+            }
+            Effect::ReportChild { step, .. } => {
+                Command::EndChild { step: *step, child: self.run.id() }
+            }
         }
-        Effect::StartIteration { step, index }
-        | Effect::CancelIteration { step, index }
-        | Effect::ReportEnd { step, index, .. } => end((*step, *index), choices),
     }
+
+    /// What a running attempt may ask for.
+    fn durable_call(&self, (step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
+        match choices.below(10) {
+            0 => Command::Continue {
+                step,
+                attempt,
+                input: Payload::from(json!({ "round": choices.below(9) })),
+                sequence: u64::from(choices.below(50)),
+                signals_taken: vec![("paid".to_owned(), u64::from(choices.below(9)))],
+                usage: Usage { cpu_us: 2, ..Usage::default() },
+            },
+            1..=3 => Command::StartChild { step, attempt, child: child_id(step, choices) },
+            _ => Command::Suspend { step, attempt, wait: self.wait(step, choices) },
+        }
+    }
+
+    /// What may happen to a step that waits.
+    fn of_suspended(&self, step: StepIndex, choices: &mut Choices) -> Command {
+        let attempt = self.run.steps()[step as usize].attempt;
+        let wait = self.run.wait_of(step).expect("it was just there");
+        let sequence = match choices.below(8) {
+            0 => wait.sequence + 1,
+            _ => wait.sequence,
+        };
+        match (choices.below(4), wait.runs.first()) {
+            (0, _) => {
+                Command::PutAway { step, attempt, usage: Usage { wall_us: 3, ..Usage::default() } }
+            }
+            (1 | 2, Some(RunWait { run, .. })) => Command::EndChild { step, child: *run },
+            _ => match wake(wait) {
+                Some(wake) => Command::Wake { step, sequence, wake },
+                None => Command::CheckDeadlines,
+            },
+        }
+    }
+
+    /// Between one and four conditions, some of which hold already.
+    fn wait(&self, step: StepIndex, choices: &mut Choices) -> Wait {
+        let mut wait = Wait { sequence: u64::from(choices.below(50)), ..Wait::default() };
+        for index in 0..=choices.below(3) {
+            match choices.below(9) {
+                0..=2 => {
+                    let until = self.now.0 + u64::from(choices.below(30_000));
+                    let until = Timestamp(until - u64::from(choices.below(1_000)));
+                    wait.timer = Some(TimerWait { index, until });
+                }
+                3 => wait.signals.push(SignalWait {
+                    index,
+                    name: "paid".to_owned(),
+                    params: Params::of(&json!({ "order": choices.below(3) })).expect("scalars"),
+                    after: u64::from(choices.below(9)),
+                }),
+                4 => wait.run_signals.push(RunSignalWait { index, name: "go".to_owned() }),
+                _ => {
+                    let open: Vec<RunId> = self.run.children().keys().copied().collect();
+                    let run =
+                        choices.pick(&open).copied().unwrap_or_else(|| child_id(step, choices));
+                    wait.runs.push(RunWait { index, run });
+                }
+            }
+        }
+        wait
+    }
+}
+
+/// What comes true of the wait from outside; its moment comes by itself.
+fn wake(wait: &Wait) -> Option<Wake> {
+    if let Some(SignalWait { index, name, after, .. }) = wait.signals.first() {
+        return Some(Wake::Signal { index: *index, name: name.clone(), sequence: after + 1 });
+    }
+    let RunSignalWait { index, name } = wait.run_signals.first()?;
+    Some(Wake::RunSignal { index: *index, name: name.clone(), sequence: 1 })
+}
+
+/// A run that only this step starts, maybe again.
+fn child_id(step: StepIndex, choices: &mut Choices) -> RunId {
+    RunId::new(Timestamp(1_000_000), u128::from(100 + step * 10 + choices.below(2)))
 }
 
 /// An answer that most likely nobody waits for.
 fn noise(choices: &mut Choices) -> Command {
-    let place = (choices.below(8), choices.below(4));
-    match choices.below(2) {
-        0 => finish(place, choices),
-        _ => end(place, choices),
+    let (step, attempt) = (choices.below(8), choices.below(4));
+    let (child, usage) = (child_id(step, choices), Usage::default());
+    match choices.below(8) {
+        0 => finish((step, attempt), choices),
+        1 => end((step, attempt), choices),
+        2 => Command::Suspend { step, attempt, wait: Wait::default() },
+        3 => Command::Wake { step, sequence: 1, wake: Wake::Timer { index: 0 } },
+        4 => Command::PutAway { step, attempt, usage },
+        5 => Command::StartChild { step, attempt, child },
+        6 => Command::EndChild { step, child },
+        _ => Command::Continue {
+            step,
+            attempt,
+            input: Payload::empty_object().clone(),
+            sequence: 1,
+            signals_taken: Vec::new(),
+            usage,
+        },
     }
 }
 
@@ -201,7 +317,9 @@ pub fn stray_event(choices: &mut Choices) -> Event {
     let output = Payload::null();
     let failure = Failure::new(FailureKind::Timeout, "timeout", "a stray event");
     let usage = Usage { cpu_us: u64::MAX, ..Usage::default() };
-    match choices.below(12) {
+    let child = RunId::new(Timestamp(u64::from(edge())), 0);
+    let timer = Some(TimerWait { index: edge(), until: Timestamp(u64::MAX) });
+    match choices.below(18) {
         0 => Event::RunStarted,
         1 => Event::StepStarted { step, input: output },
         2 => Event::AttemptStarted { step, attempt },
@@ -213,6 +331,19 @@ pub fn stray_event(choices: &mut Choices) -> Event {
         8 => Event::IterationEnded { step, index: first, result: IterationResult::Cancelled },
         9 => Event::ForeachSucceeded { step },
         10 => Event::ForeachStopRequested { step, failure },
+        11 => Event::AttemptSuspended { step, attempt, wait: Wait { timer, ..Wait::default() } },
+        12 => Event::AttemptResumed { step, attempt, wake: Wake::Timer { index: first } },
+        13 => Event::AttemptPutAway { step, attempt, usage },
+        14 => Event::StepContinued {
+            step,
+            attempt,
+            input: output,
+            sequence: u64::MAX,
+            signals_taken: Vec::new(),
+            usage,
+        },
+        15 => Event::ChildStarted { step, child },
+        16 => Event::ChildEnded { step, child },
         _ => Event::RunSucceeded { output: None },
     }
 }

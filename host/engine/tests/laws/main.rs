@@ -4,12 +4,15 @@
 
 #[path = "../catalog/mod.rs"]
 mod catalog;
+mod durable;
+mod expectation;
 mod history;
 #[path = "../picture/mod.rs"]
 mod picture;
 #[path = "../plan/mod.rs"]
 mod plan;
 
+use expectation::{OVER, answer, ask, deadlines, due, is_awaited, key, rank};
 use history::{History, Turn, stray_event};
 use picture::Picture;
 use plan::Choices;
@@ -17,10 +20,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use segno_engine::command::{Command, Rejection};
 use segno_engine::decide::{Refusal, decide};
-use segno_engine::effect::Effect;
-use segno_engine::event::{Event, Origin, Record, Stop};
-use segno_engine::failure::Failure;
-use segno_engine::id::Timestamp;
+use segno_engine::event::{Event, Origin, Record};
 use segno_engine::run::{Run, StepRun, StepState, Surroundings};
 use segno_engine::settle::settle;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 /// Any history.
 fn histories() -> impl Strategy<Value = Vec<u32>> {
-    prop::collection::vec(any::<u32>(), 0..1_500)
+    prop::collection::vec(any::<u32>(), 0..2_000)
 }
 
 /// The same cases every time, so that a failure is not a matter of luck.
@@ -96,8 +96,15 @@ proptest! {
                 }
                 Err(Refusal::Corrupt(corrupt)) => panic!("{command:?}: {corrupt}"),
             }
-            let is_answer =
-                matches!(command, Command::FinishAttempt { .. } | Command::EndIteration { .. });
+            let is_answer = matches!(
+                command,
+                Command::FinishAttempt { .. }
+                    | Command::EndIteration { .. }
+                    | Command::Suspend { .. }
+                    | Command::Wake { .. }
+                    | Command::Continue { .. }
+                    | Command::EndChild { .. }
+            );
             let mut again = after.clone();
             if is_answer {
                 let refusal = again.handle(&command, now).expect_err("it was already answered");
@@ -149,9 +156,10 @@ proptest! {
     fn an_open_run_waits_for_something(numbers in histories()) {
         let history = History::random(numbers);
         for run in history.turns.iter().map(|turn| &turn.after).chain([&history.begun]) {
-            let backs_off =
-                run.steps().iter().any(|step| matches!(step.state, StepState::BackingOff { .. }));
-            let waits = !run.outstanding().is_empty() || backs_off;
+            let waits = |step: &StepRun| {
+                matches!(step.state, StepState::BackingOff { .. } | StepState::Suspended { .. })
+            };
+            let waits = !run.outstanding().is_empty() || run.steps().iter().any(waits);
             assert_eq!(waits, run.status().is_open(), "{:#?}", Picture::of(run));
             assert_eq!(run.next_deadline(), deadlines(run).min());
         }
@@ -247,9 +255,14 @@ proptest! {
 }
 
 /// Every kind of event, and what else a history may be.
-const WORTH_IT: [&str; 21] = [
+const WORTH_IT: [&str; 33] = [
     "AttemptFailed",
+    "AttemptPutAway",
+    "AttemptResumed",
     "AttemptStarted",
+    "AttemptSuspended",
+    "ChildEnded",
+    "ChildStarted",
     "ForeachStarted",
     "ForeachStopRequested",
     "ForeachStopped",
@@ -261,29 +274,48 @@ const WORTH_IT: [&str; 21] = [
     "RunStarted",
     "RunStopped",
     "RunSucceeded",
+    "StepContinued",
     "StepFailed",
     "StepStarted",
     "StepSucceeded",
     "StepUnsatisfied",
     "StopRequested",
+    "of a run that a step started",
     "of an iteration",
     "of an iteration in a workflow with a timeout",
     "rejected",
+    "stopped with open children",
+    "timed out while it waited",
+    "woken by a moment",
+    "woken by the end of a run",
+    "woken by command",
 ];
 
 #[test]
 fn the_histories_are_worth_it() {
     let mut met: BTreeMap<String, u32> = BTreeMap::new();
-    for seed in 0..300 {
+    for seed in 0..500 {
         let mut generator = fastrand::Rng::with_seed(seed);
-        let numbers = (0..1_500).map(|_| generator.u32(..)).collect();
+        let numbers = (0..2_000).map(|_| generator.u32(..)).collect();
         let History { run, records, turns, .. } = History::random(numbers);
         let mut meet = |what: &str| *met.entry(what.to_owned()).or_default() += 1;
         for event in records.iter().flat_map(|record| &record.events) {
             let text = format!("{event:?}");
             meet(text.split([' ', '{']).next().unwrap_or_default());
         }
-        turns.iter().filter(|turn| turn.result.is_err()).for_each(|_| meet("rejected"));
+        for turn in &turns {
+            if turn.result.is_err() {
+                meet("rejected");
+            }
+            if turn.after.stop().is_some() && !turn.after.children().is_empty() {
+                meet("stopped with open children");
+            }
+            let events = turn.result.as_ref().map_or(&[][..], |(_, events)| events);
+            events.iter().filter_map(|event| met_of_wait(turn, event)).for_each(&mut meet);
+        }
+        if matches!(run.origin(), Origin::Child { .. }) {
+            meet("of a run that a step started");
+        }
         if matches!(run.origin(), Origin::Iteration { .. }) {
             meet("of an iteration");
             if run.workflow().timeout_ms.is_some() {
@@ -296,121 +328,17 @@ fn the_histories_are_worth_it() {
     }
 }
 
-/// Enters the effects of `events`.
-fn ask(asked: &mut BTreeSet<String>, run: &Run, events: &[Event]) {
-    for effect in events.iter().flat_map(|event| run.effects_of(event)) {
-        match effect {
-            Effect::AbortAttempt { step, attempt } => {
-                asked.remove(&key(&Effect::RunAttempt { step, attempt }));
-            }
-            Effect::CancelIteration { step, index } => {
-                asked.remove(&key(&Effect::StartIteration { step, index }));
-                asked.insert(key(&effect));
-            }
-            Effect::RunAttempt { .. } | Effect::StartIteration { .. } => {
-                asked.insert(key(&effect));
-            }
-            // It wants no answer.
-            Effect::ReportEnd { .. } => {}
+/// What became of a wait.
+fn met_of_wait(turn: &Turn, event: &Event) -> Option<&'static str> {
+    match (event, &turn.command) {
+        (Event::AttemptResumed { .. }, Command::CheckDeadlines) => Some("woken by a moment"),
+        (Event::AttemptResumed { .. }, Command::EndChild { .. }) => {
+            Some("woken by the end of a run")
         }
-    }
-}
-
-/// Strikes out what `command` answers.
-fn answer(asked: &mut BTreeSet<String>, command: &Command) {
-    for effect in answered(command) {
-        asked.remove(&key(&effect));
-    }
-}
-
-fn key(effect: &Effect) -> String {
-    format!("{effect:?}")
-}
-
-/// The effects that may have asked for this command.
-fn answered(command: &Command) -> Vec<Effect> {
-    match *command {
-        Command::FinishAttempt { step, attempt, .. } => vec![Effect::RunAttempt { step, attempt }],
-        Command::EndIteration { step, index, .. } => {
-            vec![Effect::StartIteration { step, index }, Effect::CancelIteration { step, index }]
-        }
-        Command::CheckDeadlines | Command::Cancel { .. } => Vec::new(),
-    }
-}
-
-fn is_awaited(run: &Run, command: &Command) -> bool {
-    match command {
-        Command::CheckDeadlines => true,
-        Command::Cancel { .. } => run.status().is_open(),
-        Command::FinishAttempt { .. } | Command::EndIteration { .. } => {
-            let outstanding = run.outstanding();
-            answered(command).iter().any(|effect| outstanding.contains(effect))
-        }
-    }
-}
-
-/// Every deadline of a run, from what can be seen of it.
-fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
-    let goes_on = run.status().is_open() && run.stop().is_none();
-    let of_run = match run.origin() {
-        Origin::Start { .. } => run.workflow().timeout_ms,
-        Origin::Iteration { .. } => None,
-    };
-    let of_run = of_run.and_then(|timeout| Some(run.started_at()?.plus_ms(timeout)));
-    let of_step = |(place, step): (usize, &StepRun)| {
-        let timeout = || Some(step.since.plus_ms(run.body().steps[place].timeout_ms?));
-        match &step.state {
-            StepState::Running => timeout(),
-            StepState::Looping if !is_stopping(step) => timeout(),
-            StepState::BackingOff { until } => Some(*until),
-            _ => None,
-        }
-    };
-    let of_steps = run.steps().iter().enumerate().filter_map(of_step);
-    of_run.into_iter().chain(of_steps).filter(move |_| goes_on)
-}
-
-fn is_stopping(step: &StepRun) -> bool {
-    step.iterations.as_ref().is_some_and(|iterations| iterations.stopping)
-}
-
-/// When something that only a deadline brings about was due.
-fn due(before: &Run, event: &Event) -> Option<Timestamp> {
-    let since = |step: u32| {
-        let timeout = before.body().steps[step as usize].timeout_ms;
-        before.steps()[step as usize].since.plus_ms(timeout.unwrap_or(u64::MAX))
-    };
-    match event {
-        Event::AttemptStarted { step, attempt } if *attempt > 1 => {
-            match before.steps()[*step as usize].state {
-                StepState::BackingOff { until } => Some(until),
-                _ => panic!("attempt {attempt} did not follow a wait"),
-            }
-        }
-        Event::AttemptFailed { step, failure: Failure { reason, .. }, .. }
-            if reason == "timeout" =>
-        {
-            Some(since(*step))
-        }
-        Event::ForeachStopRequested { step, .. } => Some(since(*step)),
-        Event::StopRequested { stop: Stop::TimedOut } => {
-            let timeout = before.workflow().timeout_ms.unwrap_or(u64::MAX);
-            before.started_at().map(|started| started.plus_ms(timeout))
+        (Event::AttemptResumed { .. }, _) => Some("woken by command"),
+        (Event::AttemptFailed { step, .. }, _) if turn.before.wait_of(*step).is_some() => {
+            Some("timed out while it waited")
         }
         _ => None,
-    }
-}
-
-/// The rank of a state that a step keeps.
-const OVER: u8 = 2;
-
-fn rank(state: &StepState) -> u8 {
-    match state {
-        StepState::Pending { .. } => 0,
-        StepState::Running | StepState::BackingOff { .. } | StepState::Looping => 1,
-        StepState::Succeeded { .. }
-        | StepState::Failed { .. }
-        | StepState::Unsatisfied { .. }
-        | StepState::Cancelled => OVER,
     }
 }

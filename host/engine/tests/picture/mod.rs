@@ -3,8 +3,9 @@
 
 use segno_engine::effect::Effect;
 use segno_engine::event::{Origin, Stop};
-use segno_engine::id::{RunId, Timestamp};
+use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::run::{Run, RunStatus, StepRun};
+use std::collections::BTreeMap;
 
 /// The picture of a run.
 #[derive(Debug, PartialEq)]
@@ -19,6 +20,7 @@ pub struct Picture<'a> {
     started_at: Option<Timestamp>,
     updated_at: Timestamp,
     next_deadline: Option<Timestamp>,
+    children: &'a BTreeMap<RunId, StepIndex>,
     outstanding: Vec<Effect>,
 }
 
@@ -36,6 +38,7 @@ impl<'a> Picture<'a> {
             started_at: run.started_at(),
             updated_at: run.updated_at(),
             next_deadline: run.next_deadline(),
+            children: run.children(),
             outstanding: run.outstanding(),
         }
     }

@@ -8,6 +8,7 @@
 
 #[path = "../catalog/mod.rs"]
 mod catalog;
+mod durable;
 #[path = "../picture/mod.rs"]
 mod picture;
 mod stage;

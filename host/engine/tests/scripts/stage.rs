@@ -13,12 +13,16 @@
 //! cancel                            somebody cancels the run
 //! crash                             the run is lost, and built from its records
 //! enter per-year 0                  goes on in the run of that iteration
+//! enter-child 7 hold {"n": 1}       goes on in run 7, which step hold started
 //! leave                             goes back to its parent
 //! show                              the run and its steps
 //! at +30s COMMAND                   moves the clock before, forward or back
 //! ```
+//!
+//! Those about durable waits are in `durable.rs`.
 
 use crate::catalog;
+use crate::durable;
 use crate::picture::Picture;
 use crate::wording::{show_effect, show_event, show_run, show_time};
 use segno_engine::command::{Command, Outcome};
@@ -101,12 +105,16 @@ impl Stage {
             "cancel" => self.submit(&Command::Cancel { by: "somebody".to_owned() }),
             "crash" => self.crash(),
             "enter" => self.enter(self.step(place), parse(number)),
+            "enter-child" => self.enter_child(parse(place), number, last),
             "leave" => {
                 self.actors.pop();
                 Vec::new()
             }
             "show" => show_run(&self.actor().run, self.now),
-            _ => panic!("{line:?} is no command"),
+            _ => match durable::command(verb, self.step(place), rest_of_two) {
+                Some(command) => self.submit(&command),
+                None => panic!("{line:?} is no command"),
+            },
         }
     }
 
@@ -133,6 +141,15 @@ impl Stage {
             }
             None => vec!["there is no such iteration".to_owned()],
         }
+    }
+
+    fn enter_child(&mut self, child: u32, step: &str, params: &str) -> Vec<String> {
+        let step = self.step(step);
+        let parent = &self.actor().run;
+        let (root, depth) = (parent.id(), parent.origin().depth() + 1);
+        let params = payload(params);
+        let origin = Origin::Child { number: 2, params, parent: root, step, root, depth };
+        self.begin(durable::child(child), Surroundings::unknown(), origin)
     }
 
     fn begin(&mut self, id: RunId, surroundings: Surroundings, origin: Origin) -> Vec<String> {
@@ -199,20 +216,24 @@ fn tell(run: &Run, record: &Record, now: Timestamp) -> Vec<String> {
     moved.into_iter().chain(events).chain(effects).collect()
 }
 
-fn split(text: &str) -> (&str, &str) {
+/// The first word, and the rest.
+pub fn split(text: &str) -> (&str, &str) {
     let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
     (first, rest.trim())
 }
 
-fn parse(number: &str) -> u32 {
+/// A number.
+pub fn parse(number: &str) -> u32 {
     number.parse().unwrap_or_else(|_| panic!("{number:?} is no number"))
 }
 
-fn payload(text: &str) -> Payload {
+/// A JSON document.
+pub fn payload(text: &str) -> Payload {
     Payload::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
 }
 
-fn moment(text: &str) -> Timestamp {
+/// From `+10s`.
+pub fn moment(text: &str) -> Timestamp {
     START.plus_ms(duration(text.trim_start_matches('+')))
 }
 

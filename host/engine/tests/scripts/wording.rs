@@ -1,11 +1,13 @@
 //! Events, effects and runs in the words of the scripts.
 
+use crate::durable::name_of;
 use crate::stage::START;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Event, IterationResult, Origin, Stop, Unsatisfied};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{StepIndex, Timestamp};
 use segno_engine::run::{Iterations, Run, RunStatus, StepState};
+use segno_engine::wait::{SignalWait, Wait, Wake};
 
 /// An event, for example `load attempt 1 starts`.
 pub fn show_event(run: &Run, event: &Event) -> String {
@@ -56,6 +58,24 @@ pub fn show_event(run: &Run, event: &Event) -> String {
         }
         Event::RunFailed { failure } => format!("run failed: {}", show_failure(failure)),
         Event::RunStopped => "run stopped".to_owned(),
+        Event::AttemptSuspended { attempt, wait, .. } => {
+            format!("{step} attempt {attempt} waits at {} for {}", wait.sequence, show_wait(wait))
+        }
+        Event::AttemptResumed { attempt, wake, .. } => {
+            format!("{step} attempt {attempt} goes on: {}", show_wake(wake))
+        }
+        Event::AttemptPutAway { attempt, .. } => format!("{step} attempt {attempt} is put away"),
+        Event::StepContinued { attempt, input, sequence, signals_taken, .. } => {
+            let input = input.text();
+            let mut text = format!("{step} continues as attempt {attempt} with {input}");
+            text += &format!(", its journal at {sequence}");
+            for (name, sequence) in signals_taken {
+                text += &format!(", {name} taken up to {sequence}");
+            }
+            text
+        }
+        Event::ChildStarted { child, .. } => format!("{step} started {}", name_of(*child)),
+        Event::ChildEnded { child, .. } => format!("{step} knows that {} is over", name_of(*child)),
     }
 }
 
@@ -69,6 +89,9 @@ pub fn show_effect(run: &Run, effect: &Effect) -> String {
         Effect::ReportEnd { index, result, .. } => {
             format!("-> tell parent: iteration {index} {}", show_result(result))
         }
+        Effect::WatchChild { child, .. } => format!("-> watch {}", name_of(*child)),
+        Effect::CancelChild { child, .. } => format!("-> cancel {}", name_of(*child)),
+        Effect::ReportChild { .. } => format!("-> tell parent: {} is over", name_of(run.id())),
     }
 }
 
@@ -86,8 +109,12 @@ pub fn show_run(run: &Run, now: Timestamp) -> Vec<String> {
     if let Some(deadline) = run.next_deadline() {
         first += &format!(", next deadline {}", show_time(deadline));
     }
+    let children = run
+        .children()
+        .iter()
+        .map(|(child, step)| format!("  {} of {} is open", name_of(*child), id(run, *step)));
     let steps = (0..run.steps().len()).map(|place| show_step(run, place as StepIndex));
-    std::iter::once(first).chain(steps).collect()
+    std::iter::once(first).chain(steps).chain(children).collect()
 }
 
 fn show_step(run: &Run, place: StepIndex) -> String {
@@ -97,6 +124,9 @@ fn show_step(run: &Run, place: StepIndex) -> String {
     if step.attempt > 0 {
         line += &format!(", attempt {}", step.attempt);
     }
+    if step.continued > 0 {
+        line += &format!(", continued {} times, journal at {}", step.continued, step.sequence);
+    }
     if let Some(iterations) = &step.iterations {
         line += &show_iterations(iterations);
     }
@@ -104,6 +134,9 @@ fn show_step(run: &Run, place: StepIndex) -> String {
         StepState::Pending { .. } => {
             let needs: Vec<&str> = run.incomplete_needs(place).collect();
             line += &format!(", waits for {}", needs.join(", "));
+        }
+        StepState::Suspended { wait } => {
+            line += &format!(", waits at {} for {}", wait.sequence, show_wait(wait));
         }
         StepState::BackingOff { until } => line += &format!(", until {}", show_time(*until)),
         StepState::Succeeded { output } => line += &format!(", gave {}", output.text()),
@@ -142,10 +175,37 @@ pub fn show_time(at: Timestamp) -> String {
 fn show_origin(origin: &Origin) -> String {
     match origin {
         Origin::Start { params, .. } => format!("run created with {}", params.text()),
+        Origin::Child { params, depth, .. } => {
+            format!("run created by a step, {depth} deep, with {}", params.text())
+        }
         Origin::Iteration { index, path, loop_variables, .. } => {
             let loop_variables = loop_variables.text();
             format!("run created for iteration {index} at {path:?} with {loop_variables}")
         }
+    }
+}
+
+fn show_wait(wait: &Wait) -> String {
+    let timer = wait.timer.iter().map(|one| (one.index, show_time(one.until)));
+    let signals = wait.signals.iter().map(|SignalWait { index, name, params, after }| {
+        (*index, format!("signal {name} {params} after {after}"))
+    });
+    let run_signals =
+        wait.run_signals.iter().map(|one| (one.index, format!("signal {} to the run", one.name)));
+    let runs = wait.runs.iter().map(|one| (one.index, format!("the end of {}", name_of(one.run))));
+    let mut all: Vec<_> = timer.chain(signals).chain(run_signals).chain(runs).collect();
+    all.sort();
+    all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" or ")
+}
+
+fn show_wake(wake: &Wake) -> String {
+    match wake {
+        Wake::Timer { index } => format!("{index}, its moment came"),
+        Wake::Signal { index, name, sequence } => format!("{index}, signal {name} {sequence}"),
+        Wake::RunSignal { index, name, sequence } => {
+            format!("{index}, signal {name} {sequence} to the run")
+        }
+        Wake::Run { index, run } => format!("{index}, {} is over", name_of(*run)),
     }
 }
 

@@ -7,6 +7,7 @@ use segno_engine::failure::FailureKind;
 use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
 use segno_engine::retry::Retry;
 use segno_engine::run::Run;
+use segno_engine::wait::{Wait, Wake};
 use segno_engine::workflow::{Step, StepKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,8 @@ struct Account {
     last: Timestamp,
     ended: Option<IterationResult>,
     steps: BTreeMap<StepIndex, StepAccount>,
+    /// Runs that its steps started, and whether it knows of their end.
+    children: BTreeMap<RunId, bool>,
 }
 
 /// What is known of one step.
@@ -29,6 +32,7 @@ struct Account {
 struct StepAccount {
     attempt: Attempt,
     running_since: Option<Timestamp>,
+    waits: Option<Wait>,
     retry_at: Option<Timestamp>,
     /// How many attempts failed, by kind.
     failures: BTreeMap<&'static str, u32>,
@@ -49,6 +53,10 @@ impl<'a> Audit<'a> {
         for (id, account) in &audit.accounts {
             let ended = account.ended.as_ref().expect("every run has ended");
             assert_eq!(runs[id].iteration_result().as_ref(), Some(ended), "{id}");
+            if let Origin::Child { parent, .. } = &account.origin {
+                let is_known = audit.accounts[parent].children.contains_key(id);
+                assert!(is_known, "{parent} does not know that it started {id}");
+            }
         }
     }
 
@@ -64,14 +72,21 @@ impl<'a> Audit<'a> {
             assert!(account.last <= record.at, "history goes backwards at {event:?}");
             account.last = record.at;
             self.enter_step(id, record.at, event);
+            self.enter_wait(id, record.at, event);
+            self.enter_run_of_step(id, event);
             self.enter_child(id, event);
             self.enter_end(id, event);
         }
     }
 
     fn open(&mut self, id: RunId, at: Timestamp, origin: &Origin) {
-        let account =
-            Account { origin: origin.clone(), last: at, ended: None, steps: BTreeMap::new() };
+        let account = Account {
+            origin: origin.clone(),
+            last: at,
+            ended: None,
+            steps: BTreeMap::new(),
+            children: BTreeMap::new(),
+        };
         assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
         if let Origin::Iteration { parent, path, index, .. } = origin {
             let step = *path.last().expect("an iteration has a foreach above it");
@@ -93,7 +108,8 @@ impl<'a> Audit<'a> {
         };
         let definition = self.definition(id, step);
         let books = self.step(id, step);
-        assert!(!books.is_over, "{event:?} happened after the step was over");
+        let is_of_child = matches!(event, Event::ChildEnded { .. });
+        assert!(!books.is_over || is_of_child, "{event:?} happened after the step was over");
         match event {
             Event::AttemptStarted { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
@@ -105,6 +121,8 @@ impl<'a> Audit<'a> {
             Event::AttemptFailed { attempt, failure, retry_at, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
                 let since = books.running_since.take().expect("a second result was taken");
+                let waited = books.waits.take().is_some();
+                assert!(!waited || failure.reason == "timeout", "{event:?} while it waited");
                 let due = since.plus_ms(definition.timeout_ms.unwrap_or_default());
                 assert!(failure.reason != "timeout" || due <= at, "{event:?} is too early");
                 let (kind, budget) = budget(&definition.retry, failure.kind);
@@ -128,6 +146,60 @@ impl<'a> Audit<'a> {
             }
             _ => {}
         }
+    }
+
+    fn enter_wait(&mut self, id: RunId, at: Timestamp, event: &Event) {
+        let Some(step) = event.step() else {
+            return;
+        };
+        let books = self.step(id, step);
+        match event {
+            Event::AttemptSuspended { attempt, wait, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale attempt was suspended");
+                assert!(books.running_since.is_some(), "nothing runs that could wait");
+                assert_eq!(books.waits.replace(wait.clone()), None, "it waits for two things");
+            }
+            Event::AttemptResumed { attempt, wake, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale attempt was woken");
+                let wait = books.waits.take().expect("only who waits is woken");
+                assert!(wait.expects(wake), "{wait:?} ended with {wake:?}");
+                let timer = wait.timer.filter(|_| matches!(wake, Wake::Timer { .. }));
+                assert!(timer.is_none_or(|timer| timer.until <= at), "{event:?} is too early");
+            }
+            Event::StepContinued { attempt, .. } => {
+                assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
+                assert!(books.running_since.is_some(), "nothing runs that could continue");
+                assert_eq!(books.waits, None, "it continues while it waits");
+                books.attempt = *attempt;
+                books.running_since = Some(at);
+                books.failures.clear();
+            }
+            Event::StepSucceeded { .. } => assert_eq!(books.waits, None, "it still waits"),
+            _ => {}
+        }
+    }
+
+    fn enter_run_of_step(&mut self, id: RunId, event: &Event) {
+        match event {
+            Event::ChildStarted { child, .. } => {
+                assert!(self.accounts.contains_key(child), "{child} does not exist");
+                self.account(id).children.insert(*child, false);
+            }
+            Event::ChildEnded { child, .. } => {
+                assert!(self.accounts[child].ended.is_some(), "{child} is not over");
+                let before = self.account(id).children.insert(*child, true);
+                assert_eq!(before, Some(false), "{id} was told twice of {child}");
+            }
+            Event::RunStopped => {
+                let left = self.account(id).children.values().filter(|ended| !**ended).count();
+                assert_eq!(left, 0, "{id} was stopped before the runs of its steps");
+            }
+            _ => {}
+        }
+    }
+
+    fn account(&mut self, id: RunId) -> &mut Account {
+        self.accounts.get_mut(&id).expect("a run begins with its creation")
     }
 
     fn enter_child(&mut self, id: RunId, event: &Event) {
@@ -173,8 +245,7 @@ impl<'a> Audit<'a> {
     }
 
     fn step(&mut self, id: RunId, step: StepIndex) -> &mut StepAccount {
-        let account = self.accounts.get_mut(&id).expect("a run begins with its creation");
-        account.steps.entry(step).or_default()
+        self.account(id).steps.entry(step).or_default()
     }
 
     fn definition(&self, id: RunId, step: StepIndex) -> &'a Step {

@@ -8,45 +8,74 @@ mod audit;
 #[path = "../catalog/mod.rs"]
 mod catalog;
 mod executor;
+mod guests;
+mod ledger;
 mod log;
 mod model;
+mod perform;
 #[path = "../picture/mod.rs"]
 mod picture;
 #[path = "../plan/mod.rs"]
 mod plan;
+mod play;
+mod post;
+mod program;
 mod recovery;
+mod server;
+mod shelf;
 mod witness;
 mod world;
 
 use audit::Audit;
+use guests::is_child;
+use ledger::Ledger;
 use picture::Picture;
 use plan::{Bounds, Choices, Plan};
+use program::Programs;
 use segno_engine::event::Origin;
 use segno_engine::id::RunId;
 use segno_engine::run::{Run, RunStatus};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use world::{Trouble, World};
+use world::{Piece, Trouble, World};
 
 /// How many seeds are tried where nobody says otherwise.
 const SEEDS: u64 = 10_000;
 
 /// What so many seeds must have met, or the simulation tests nothing.
-const EXPECTED: [&str; 12] = [
+const EXPECTED: [&str; 31] = [
+    "calls answered from a journal",
     "crashes",
+    "guests put away",
+    "guests woken in memory",
     "iterations",
     "late results",
+    "publications lost",
+    "publications repeated",
     "rejections",
+    "requests sent again",
     "retries",
     "runs compared with the model",
+    "runs of steps",
+    "runs of steps that cancelled",
+    "runs started again",
     "runs that cancelled",
     "runs that failed",
     "runs that succeeded",
     "runs that timed_out",
+    "steps that continued as new",
     "steps that timed_out",
     "steps that unsatisfied",
+    "waits dropped by another attempt",
+    "waits for what nobody had sent",
+    "waits kept by another attempt",
+    "waits that missed their signal in a crash",
+    "waits that were over at once",
+    "woken by a moment",
+    "woken by a signal",
+    "woken by a signal to the run",
+    "woken by the end of a run",
 ];
 
 /// How often something was met.
@@ -55,7 +84,10 @@ type Met = BTreeMap<String, u64>;
 #[test]
 fn nothing_is_lost_whatever_happens() {
     if let Some(seed) = number("SEGNO_SEED") {
-        println!("{}", Dice::of(seed).plan.definition());
+        let dice = Dice::of(seed);
+        for (plan, programs) in [(&dice.plan, &dice.programs), (&dice.child.0, &dice.child.1)] {
+            println!("{}\n{programs:#?}", plan.definition());
+        }
         println!("seed {seed} met {:?}", simulate(seed));
         return;
     }
@@ -117,6 +149,9 @@ fn add(met: &mut Met, more: Met) {
 /// What a seed decides before anything happens.
 struct Dice {
     plan: Plan,
+    programs: Programs,
+    /// What steps start.
+    child: (Plan, Programs),
     run_count: u64,
     trouble: Trouble,
     /// All that the seed decides later.
@@ -132,18 +167,29 @@ impl Dice {
         // Where the model is asked, nothing may depend on time.
         let bounds = Bounds { steps_max: 12, depth_max: 2, has_timeouts: unreliable };
         let plan = Plan::random(&mut rest, bounds);
-        Self { plan, run_count: 1 + u64::from(rest.below(3)), trouble, rest }
+        let programs = program::random(&mut rest, &plan, true);
+        let small = Bounds { steps_max: 2, depth_max: 0, ..bounds };
+        let child = Plan::random(&mut rest, small);
+        let child_programs = program::random(&mut rest, &child, false);
+        let child = (child, child_programs);
+        Self { plan, programs, child, run_count: 1 + u64::from(rest.below(3)), trouble, rest }
     }
 }
 
 /// Lets one seed happen, checks everything, and says what was met.
 fn simulate(seed: u64) -> Met {
-    let Dice { plan, run_count, trouble, rest } = Dice::of(seed);
-    let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
-    let mut world = World::new(Arc::clone(&workflow), run_count, trouble, rest);
+    let Dice { plan, programs, child, run_count, trouble, rest } = Dice::of(seed);
+    let piece = |plan: &Plan, programs: &Programs| {
+        let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
+        Piece { workflow, programs: programs.clone() }
+    };
+    let pieces = (piece(&plan, &programs), piece(&child.0, &child.1));
+    let mut world = World::new(pieces, run_count, trouble, rest);
     world.run();
     Audit::check(&world.log, &world.runs);
-    let replayed = recovery::recover(&world.log, &workflow);
+    Ledger::check(&world);
+    let workflows = (&world.main.workflow, &world.child.workflow);
+    let replayed = recovery::recover(&world.log, workflows);
     assert_eq!(world.runs.len(), replayed.len(), "a run is not in the log");
     for (id, run) in &world.runs {
         assert_eq!(Picture::of(run), Picture::of(&replayed[id]), "the log tells another story");
@@ -151,14 +197,22 @@ fn simulate(seed: u64) -> Met {
     let roots = world.runs.values().filter(|run| matches!(run.origin(), Origin::Start { .. }));
     assert_eq!(roots.count() as u64, run_count, "somebody got no run");
     if !trouble.unreliable {
-        compare(&plan, &world.runs);
+        compare((&plan, &programs), (&child.0, &child.1), &world.runs);
     }
     what_was_met(&world, trouble)
 }
 
-fn compare(plan: &Plan, runs: &BTreeMap<RunId, Run>) {
-    let (statuses, end) = model::evaluate(plan);
+/// Compares all runs with what the model says of a plan, and of the plan of the
+/// runs that its steps start.
+fn compare(
+    (plan, programs): (&Plan, &Programs),
+    (child, child_programs): (&Plan, &Programs),
+    runs: &BTreeMap<RunId, Run>,
+) {
+    let of_child = model::evaluate(child, child_programs, false);
+    let of_main = model::evaluate(plan, programs, of_child.1.is_some());
     for run in runs.values() {
+        let (statuses, end) = if is_child(run) { &of_child } else { &of_main };
         let place = place_of(run, runs);
         for (step, definition) in run.steps().iter().zip(&run.body().steps) {
             let place = format!("{place}{}", definition.id);
@@ -167,7 +221,7 @@ fn compare(plan: &Plan, runs: &BTreeMap<RunId, Run>) {
         if !place.is_empty() {
             continue;
         }
-        match (run.status(), &end) {
+        match (run.status(), end) {
             (RunStatus::Succeeded { output }, Some(end)) => assert_eq!(output.value(), end),
             (status, end) => assert_eq!((status.as_str(), end), ("failed", &None)),
         }
@@ -177,7 +231,7 @@ fn compare(plan: &Plan, runs: &BTreeMap<RunId, Run>) {
 /// Where the steps of a run are, in the words of the model.
 fn place_of(run: &Run, runs: &BTreeMap<RunId, Run>) -> String {
     match run.origin() {
-        Origin::Start { .. } => String::new(),
+        Origin::Start { .. } | Origin::Child { .. } => String::new(),
         Origin::Iteration { parent, path, index, .. } => {
             let parent = &runs[parent];
             let step = path.last().expect("an iteration has a foreach above it");
@@ -197,7 +251,17 @@ fn what_was_met(world: &World, trouble: Trouble) -> Met {
     count("crashes".to_owned(), world.witness.crashes);
     count("rejections".to_owned(), world.witness.rejections);
     count("late results".to_owned(), world.witness.late_results);
+    count("calls answered from a journal".to_owned(), world.witness.replayed);
+    count("waits that missed their signal in a crash".to_owned(), world.witness.overdue);
+    count("requests sent again".to_owned(), world.server.repeated());
+    for (what, often) in &world.witness.met {
+        count((*what).to_owned(), *often);
+    }
     for run in world.runs.values() {
+        if is_child(run) {
+            count("runs of steps".to_owned(), 1);
+            count(format!("runs of steps that {}", run.status().as_str()), 1);
+        }
         count(format!("runs that {}", run.status().as_str()), 1);
         count("iterations".to_owned(), matches!(run.origin(), Origin::Iteration { .. }).into());
         count("runs compared with the model".to_owned(), (!trouble.unreliable).into());

@@ -2,6 +2,8 @@
 //! events, no time, no runs. It shares no code with the engine.
 
 use crate::plan::{Body, Condition, Kind, List, Plan, Read, Step, Target};
+use crate::program::{self, Call, Program, Programs};
+use crate::server;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -30,66 +32,96 @@ pub fn guest(number: usize, input: &Value) -> Value {
     json!({ "n": n, "list": (0..n % 4).collect::<Vec<_>>() })
 }
 
-/// How every step of `plan` ends, and the whole.
-pub fn evaluate(plan: &Plan) -> (Statuses, End) {
-    let mut statuses = Statuses::new();
-    let end = run(&plan.body, Around::default(), "", &mut statuses);
-    (statuses, end)
+/// How every step of `plan` ends, and the whole; `child_well` is whether runs
+/// that steps start succeed.
+pub fn evaluate(plan: &Plan, programs: &Programs, child_well: bool) -> (Statuses, End) {
+    let mut model = Model { programs, child_well, statuses: Statuses::new() };
+    let end = model.run(&plan.body, Around::default(), "");
+    (model.statuses, end)
 }
 
-fn run(body: &Body, mut around: Around, path: &str, statuses: &mut Statuses) -> End {
-    let mut left: Vec<&Step> = body.steps.iter().collect();
-    let ready = |step: &&Step, around: &Around| {
-        step.needs.iter().all(|(need, _)| around.outputs.contains_key(need))
-    };
-    while let Some(place) = left.iter().position(|step| ready(step, &around)) {
-        let step = left.remove(place);
-        let place = format!("{path}s{}", step.number);
-        let (status, output) = match run_step(step, &around, &place, statuses) {
-            Some(Some(output)) => ("succeeded", Some(output)),
-            Some(None) => ("unsatisfied", Some(Value::Null)),
-            None => ("failed", None),
+struct Model<'a> {
+    programs: &'a Programs,
+    child_well: bool,
+    statuses: Statuses,
+}
+
+impl Model<'_> {
+    /// What the last round of a program adds to the input of its step.
+    fn last_input(&self, number: usize, mut input: Value) -> Value {
+        let Program { rounds, calls } = &*self.programs[&number];
+        let mut extra = 0;
+        for (place, call) in calls.iter().enumerate() {
+            extra += match call {
+                Call::Effect => server::worth(*rounds, place),
+                Call::Wait(conditions) if conditions[..] == [program::Condition::Child] => {
+                    2 * u64::from(self.child_well)
+                }
+                Call::Wait(_) | Call::StartChild => 0,
+            };
+        }
+        input["extra"] = extra.into();
+        if *rounds > 0 {
+            input["round"] = (*rounds).into();
+        }
+        input
+    }
+
+    fn run(&mut self, body: &Body, mut around: Around, path: &str) -> End {
+        let mut left: Vec<&Step> = body.steps.iter().collect();
+        let ready = |step: &&Step, around: &Around| {
+            step.needs.iter().all(|(need, _)| around.outputs.contains_key(need))
         };
-        statuses.insert(place, status);
-        around.outputs.extend(output.map(|output| (step.number, output)));
+        while let Some(place) = left.iter().position(|step| ready(step, &around)) {
+            let step = left.remove(place);
+            let place = format!("{path}s{}", step.number);
+            let (status, output) = match self.run_step(step, &around, &place) {
+                Some(Some(output)) => ("succeeded", Some(output)),
+                Some(None) => ("unsatisfied", Some(Value::Null)),
+                None => ("failed", None),
+            };
+            self.statuses.insert(place, status);
+            around.outputs.extend(output.map(|output| (step.number, output)));
+        }
+        self.statuses
+            .extend(left.iter().map(|step| (format!("{path}s{}", step.number), "pending")));
+        let is_well = body.steps.iter().all(|step| around.outputs.contains_key(&step.number));
+        is_well.then(|| output(body, &around)).flatten()
     }
-    statuses.extend(left.iter().map(|step| (format!("{path}s{}", step.number), "pending")));
-    let is_well = body.steps.iter().all(|step| around.outputs.contains_key(&step.number));
-    is_well.then(|| output(body, &around)).flatten()
-}
 
-fn run_step(
-    step: &Step,
-    around: &Around,
-    place: &str,
-    statuses: &mut Statuses,
-) -> Evaluated<Option<Value>> {
-    let mut any_edge = step.needs.is_empty();
-    for (need, condition) in &step.needs {
-        let holds = || condition.as_ref().map_or(Some(true), |condition| holds(condition, around));
-        any_edge = any_edge || (!around.outputs[need].is_null() && holds()?);
-    }
-    if !any_edge || !step.when.as_ref().map_or(Some(true), |when| holds(when, around))? {
-        return Some(None);
-    }
-    match &step.kind {
-        Kind::Call(reads) => Some(Some(guest(step.number, &fields(reads, around)?))),
-        Kind::Foreach(lists, _, body) => {
-            let lists: Vec<Vec<u64>> = lists.iter().map(|list| elements(list, around)).collect();
-            let count: usize = lists.iter().map(Vec::len).product();
-            let outputs: Vec<End> = (0..count)
-                .map(|index| {
-                    let mut inside = around.clone();
-                    let mut rest = index;
-                    for (list, elements) in lists.iter().enumerate() {
-                        let name = format!("v{}_{list}", step.number);
-                        inside.variables.insert(name, elements[rest % elements.len()]);
-                        rest /= elements.len();
-                    }
-                    run(body, inside, &format!("{place}[{index}]/"), statuses)
-                })
-                .collect();
-            outputs.into_iter().collect::<Option<Vec<_>>>().map(|all| Some(Value::from(all)))
+    fn run_step(&mut self, step: &Step, around: &Around, place: &str) -> Evaluated<Option<Value>> {
+        let mut any_edge = step.needs.is_empty();
+        for (need, condition) in &step.needs {
+            let holds =
+                || condition.as_ref().map_or(Some(true), |condition| holds(condition, around));
+            any_edge = any_edge || (!around.outputs[need].is_null() && holds()?);
+        }
+        if !any_edge || !step.when.as_ref().map_or(Some(true), |when| holds(when, around))? {
+            return Some(None);
+        }
+        match &step.kind {
+            Kind::Call(reads) => {
+                let input = self.last_input(step.number, fields(reads, around)?);
+                Some(Some(guest(step.number, &input)))
+            }
+            Kind::Foreach(lists, _, body) => {
+                let lists: Vec<Vec<u64>> =
+                    lists.iter().map(|list| elements(list, around)).collect();
+                let count: usize = lists.iter().map(Vec::len).product();
+                let outputs: Vec<End> = (0..count)
+                    .map(|index| {
+                        let mut inside = around.clone();
+                        let mut rest = index;
+                        for (list, elements) in lists.iter().enumerate() {
+                            let name = format!("v{}_{list}", step.number);
+                            inside.variables.insert(name, elements[rest % elements.len()]);
+                            rest /= elements.len();
+                        }
+                        self.run(body, inside, &format!("{place}[{index}]/"))
+                    })
+                    .collect();
+                outputs.into_iter().collect::<Option<Vec<_>>>().map(|all| Some(Value::from(all)))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Every run in the log, as its events left it.
-pub fn recover(log: &Log, workflow: &Arc<Workflow>) -> BTreeMap<RunId, Run> {
+pub fn recover(log: &Log, (main, child): (&Arc<Workflow>, &Arc<Workflow>)) -> BTreeMap<RunId, Run> {
     let mut histories: BTreeMap<RunId, Vec<(Timestamp, Event)>> = BTreeMap::new();
     let mut by_age = Vec::new();
     for (id, Record { at, events }) in log.read() {
@@ -24,6 +24,9 @@ pub fn recover(log: &Log, workflow: &Arc<Workflow>) -> BTreeMap<RunId, Run> {
     for id in by_age {
         let history = &histories[&id];
         let surroundings = surroundings(&runs, &history[0].1);
+        let is_child =
+            matches!(&history[0].1, Event::RunCreated { origin: Origin::Child { .. }, .. });
+        let workflow = if is_child { child } else { main };
         let history = history.iter().map(|(at, event)| (*at, event));
         let run = Run::replay(id, Arc::clone(workflow), surroundings, history)
             .expect("the log holds what happened");

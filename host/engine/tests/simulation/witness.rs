@@ -2,9 +2,12 @@
 //! must not take back what was seen.
 
 use crate::executor::Key;
-use segno_engine::event::{Event, Record};
+use crate::log::Commit;
+use crate::shelf::{Place, Row, RunSignal, Shelf, Signal};
+use segno_engine::event::Event;
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::run::{Run, StepState};
+use segno_engine::wait::Wake;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was seen from outside.
@@ -14,19 +17,69 @@ pub struct Witness {
     /// Runs that were over, and whether well.
     ended: BTreeMap<RunId, bool>,
     succeeded: BTreeSet<(RunId, StepIndex)>,
+    /// The sequences of publications, by id.
+    published: BTreeMap<u64, u64>,
     /// How often the process died.
     pub crashes: u32,
     /// How many commands were rejected.
     pub rejections: u32,
     /// How many results came after nobody waited for them.
     pub late_results: u32,
+    /// How many calls were answered from a journal.
+    pub replayed: u32,
+    /// How many waits had missed their signal in a crash.
+    pub overdue: u32,
+    /// What else was met.
+    pub met: BTreeMap<&'static str, u32>,
 }
 
 impl Witness {
-    /// A record has become durable.
-    pub fn sees(&mut self, run: RunId, record: &Record) {
+    /// A commit has become durable.
+    pub fn sees(&mut self, commit: &Commit) {
+        for (run, record) in commit.records() {
+            self.sees_events(run, &record.events);
+        }
+        for row in &commit.rows {
+            if let Row::Signal(Signal { id, sequence, .. })
+            | Row::RunSignal(_, sequence, RunSignal { id, .. }) = row
+            {
+                self.published.insert(*id, *sequence);
+            }
+        }
+    }
+
+    /// Something has happened, though nobody outside knows.
+    pub fn meets(&mut self, event: &Event) {
+        let what = match event {
+            Event::AttemptResumed { wake: Wake::Timer { .. }, .. } => "woken by a moment",
+            Event::AttemptResumed { wake: Wake::Signal { .. }, .. } => "woken by a signal",
+            Event::AttemptResumed { wake: Wake::RunSignal { .. }, .. } => {
+                "woken by a signal to the run"
+            }
+            Event::AttemptResumed { wake: Wake::Run { .. }, .. } => "woken by the end of a run",
+            _ => return,
+        };
+        self.count(what);
+    }
+
+    /// Another attempt of this step begins with the journal before `from`.
+    pub fn sees_retry(&mut self, shelf: &Shelf, place: Place, from: u64) {
+        if from > 0 {
+            self.count("waits kept by another attempt");
+        }
+        if shelf.open_wait(place).is_some() {
+            self.count("waits dropped by another attempt");
+        }
+    }
+
+    /// Counts something that was met.
+    pub fn count(&mut self, what: &'static str) {
+        *self.met.entry(what).or_default() += 1;
+    }
+
+    fn sees_events(&mut self, run: RunId, events: &[Event]) {
         self.runs.insert(run);
-        for event in &record.events {
+        for event in events {
             match event {
                 Event::StepSucceeded { step, .. } | Event::ForeachSucceeded { step } => {
                     self.succeeded.insert((run, *step));
@@ -49,8 +102,12 @@ impl Witness {
         assert!(!self.ended.contains_key(&run), "an attempt starts in {run}, which is over");
     }
 
-    /// These are all the runs after a crash.
-    pub fn compares(&self, runs: &BTreeMap<RunId, Run>) {
+    /// These are all the runs after a crash, and what else was kept.
+    pub fn compares(&self, runs: &BTreeMap<RunId, Run>, shelf: &Shelf) {
+        for (id, sequence) in &self.published {
+            let kept = shelf.published(*id);
+            assert_eq!(kept, Some(*sequence), "the crash changed publication {id}");
+        }
         for run in &self.runs {
             assert!(runs.contains_key(run), "the crash lost {run}");
         }

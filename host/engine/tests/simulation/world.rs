@@ -4,16 +4,21 @@
 //! outstanding. Time, luck and trouble come from the dice.
 
 use crate::executor::{Executor, Key};
-use crate::log::Log;
+use crate::log::{Commit, Log};
 use crate::picture::Picture;
 use crate::plan::Choices;
+use crate::play::Ask;
+use crate::post::{Errand, Publication};
+use crate::program::Programs;
 use crate::recovery::recover;
+use crate::server::Server;
+use crate::shelf::{Row, RunSignal, Shelf, Signal};
 use crate::witness::Witness;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, IterationResult, Origin, Record};
-use segno_engine::id::{RunId, StepIndex, Timestamp};
+use segno_engine::event::{Event, Origin};
+use segno_engine::id::{RunId, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::settle::settle;
@@ -25,7 +30,7 @@ use std::sync::Arc;
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
 /// A run that takes longer than this has got stuck.
-const TIME_MAX_MS: u64 = 7 * 24 * 3_600_000;
+const TIME_MAX_MS: u64 = 14 * 24 * 3_600_000;
 
 /// More happenings than this mean that something goes round in circles.
 const HAPPENINGS_MAX: u64 = 200_000;
@@ -41,11 +46,37 @@ pub struct Trouble {
     pub clock_jumps: u32,
 }
 
+/// A workflow and what its steps do.
+#[derive(Clone)]
+pub struct Piece {
+    /// The workflow.
+    pub workflow: Arc<Workflow>,
+    /// The programs of its steps.
+    pub programs: Programs,
+}
+
+/// What is committed together with a turn of a run.
+#[derive(Default)]
+pub struct Extra {
+    /// What else is kept.
+    pub rows: Vec<Row>,
+    /// Runs that begin.
+    pub born: Vec<Birth>,
+}
+
+/// A run that has just begun.
+pub type Birth = (RunId, Timestamp, Vec<Event>);
+
 /// Everything there is.
 pub struct World {
-    choices: Choices,
-    trouble: Trouble,
-    workflow: Arc<Workflow>,
+    /// The dice.
+    pub choices: Choices,
+    /// How bad it may get.
+    pub trouble: Trouble,
+    /// What somebody starts.
+    pub main: Piece,
+    /// What steps start.
+    pub child: Piece,
     elapsed_ms: u64,
     skew_ms: i64,
     future: BTreeMap<(u64, u64), Happening>,
@@ -56,24 +87,51 @@ pub struct World {
     pub runs: BTreeMap<RunId, Run>,
     /// What was seen from outside.
     pub witness: Witness,
-    executor: Executor,
+    /// The guests.
+    pub executor: Executor,
+    /// What is kept beside the events.
+    pub shelf: Shelf,
+    /// What is outside.
+    pub server: Server,
+    /// How many publications there were.
+    pub publications: u64,
+    /// Publications that nobody knows to be durable.
+    pub unacknowledged: BTreeMap<u64, Publication>,
     effects: VecDeque<(RunId, Effect)>,
+    /// What signals ask for.
+    pub errands: VecDeque<Errand>,
 }
 
-enum Happening {
+/// Something that will happen.
+pub enum Happening {
+    /// Somebody starts a run.
     StartRun(u64),
-    GuestEnds(Key),
+    /// A guest comes to its next call.
+    GuestGoesOn(Key),
+    /// The server has answered this call.
+    ServerAnswers(Key, u64, (Ask, u64)),
+    /// A guest has waited long enough in memory.
+    GraceEnds(Key, u64),
+    /// Somebody publishes something.
+    SomebodyPublishes,
+    /// Somebody publishes something again.
+    SomebodyRepeats(Publication),
+    /// What was ordered has become durable.
     FlushEnds,
+    /// The process dies.
     Crash,
+    /// The clock is put right, or wrong.
     ClockJumps,
+    /// Somebody cancels a run.
     SomebodyCancels,
+    /// Somebody looks at all deadlines.
     SomebodyLooks,
 }
 
 impl World {
-    /// A world in which `run_count` runs of `workflow` will be started.
+    /// A world in which `run_count` runs of the main workflow will be started.
     pub fn new(
-        workflow: Arc<Workflow>,
+        (main, child): (Piece, Piece),
         run_count: u64,
         trouble: Trouble,
         choices: Choices,
@@ -81,7 +139,8 @@ impl World {
         let mut world = Self {
             choices,
             trouble,
-            workflow,
+            main,
+            child,
             elapsed_ms: 0,
             skew_ms: 0,
             future: BTreeMap::new(),
@@ -90,12 +149,19 @@ impl World {
             runs: BTreeMap::new(),
             witness: Witness::default(),
             executor: Executor::default(),
+            shelf: Shelf::default(),
+            server: Server::default(),
+            publications: 0,
+            unacknowledged: BTreeMap::new(),
+            errands: VecDeque::new(),
             effects: VecDeque::new(),
         };
         (1..=run_count).for_each(|number| world.some_time(Happening::StartRun(number)));
         (0..trouble.crashes).for_each(|_| world.some_time(Happening::Crash));
         (0..trouble.clock_jumps).for_each(|_| world.some_time(Happening::ClockJumps));
         (0..3).for_each(|_| world.some_time(Happening::SomebodyLooks));
+        let publications = world.choices.below(16);
+        (0..publications).for_each(|_| world.some_time(Happening::SomebodyPublishes));
         if trouble.unreliable && world.choices.chance(40) {
             world.some_time(Happening::SomebodyCancels);
         }
@@ -110,13 +176,14 @@ impl World {
                 let wait = u64::from(self.choices.below(20));
                 self.later(wait, Happening::FlushEnds);
             }
-            if !self.go_on() {
+            if !self.go_on() && !self.send_what_is_missing() {
                 break;
             }
             assert!(self.elapsed_ms < TIME_MAX_MS, "a run got stuck");
             assert!(self.happenings < HAPPENINGS_MAX, "something goes round in circles");
         }
         assert_eq!(self.log.at_risk(), 0, "all is durable in the end");
+        assert!(self.unacknowledged.is_empty(), "lost: {:?}", self.unacknowledged);
         for run in self.runs.values() {
             assert!(!run.status().is_open(), "nothing will move {:#?}", Picture::of(run));
         }
@@ -147,10 +214,25 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::StartRun(number) => self.start_run(number),
-            Happening::GuestEnds(key) => self.end_guest(key),
+            Happening::GuestGoesOn(key) => self.guest_goes_on(key),
+            Happening::ServerAnswers(key, sequence, answer) => {
+                self.server_answers(key, sequence, answer);
+            }
+            Happening::GraceEnds(key, sequence) => self.grace_ends(key, sequence),
+            Happening::SomebodyPublishes => self.somebody_publishes(),
+            Happening::SomebodyRepeats(publication) => self.publish(publication),
             Happening::FlushEnds => {
-                let durable = self.log.end_flush();
-                durable.iter().for_each(|(run, record)| self.witness.sees(*run, record));
+                for commit in self.log.end_flush() {
+                    self.witness.sees(commit);
+                    for row in &commit.rows {
+                        if let Row::Signal(Signal { id, .. })
+                        | Row::RunSignal(_, _, RunSignal { id, .. }) = row
+                        {
+                            self.unacknowledged.remove(id);
+                        }
+                    }
+                }
+                self.send_what_may_be_sent();
             }
             Happening::Crash => self.crash(),
             Happening::ClockJumps => {
@@ -173,17 +255,34 @@ impl World {
         self.begin(id, origin, Surroundings::unknown());
     }
 
-    fn begin(&mut self, id: RunId, origin: Origin, surroundings: Surroundings) {
-        let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
+    /// Begins a run that starts at once.
+    pub fn begin(&mut self, id: RunId, origin: Origin, surroundings: Surroundings) {
+        let born = self.create(id, origin, surroundings);
+        self.commit(vec![born], Vec::new());
+    }
+
+    /// Begins a run that the caller commits.
+    pub fn create(&mut self, id: RunId, origin: Origin, surroundings: Surroundings) -> Birth {
+        let piece = match &origin {
+            Origin::Child { .. } => &self.child,
+            Origin::Start { .. } | Origin::Iteration { .. } => &self.main,
+        };
+        let workflow = Arc::clone(&piece.workflow);
+        let created = Event::RunCreated { workflow: workflow.name.clone(), version: 1, origin };
         let now = self.now();
-        let (run, events) = Run::begin(id, Arc::clone(&self.workflow), surroundings, created, now)
+        let (run, events) = Run::begin(id, workflow, surroundings, created, now)
             .expect("a run begins with its creation");
         self.runs.insert(id, run);
-        self.commit(id, now, events);
+        (id, now, events)
     }
 
     /// Brings a command to a run, as the driver does.
-    fn submit(&mut self, id: RunId, command: &Command) {
+    pub fn submit(&mut self, id: RunId, command: &Command) {
+        self.submit_with(id, command, Extra::default());
+    }
+
+    /// Brings a command to a run, with what belongs into the same commit.
+    pub fn submit_with(&mut self, id: RunId, command: &Command, extra: Extra) {
         let now = self.now();
         let run = self.runs.get_mut(&id).expect("whoever knows the run was told by it");
         let is_awaited = awaits(run, command);
@@ -193,10 +292,13 @@ impl World {
             Ok((at, events)) => {
                 assert!(is_awaited, "{command:?} was accepted, and nobody waited for it");
                 if !events.is_empty() {
-                    self.commit(id, at, events);
+                    let Extra { rows, mut born } = extra;
+                    born.push((id, at, events));
+                    self.commit(born, rows);
                 }
             }
             Err(Refusal::Rejected(rejection)) => {
+                assert!(extra.born.is_empty(), "{command:?} was prepared for: {rejection}");
                 assert!(!is_awaited, "{command:?} was awaited: {rejection}");
                 self.witness.rejections += 1;
             }
@@ -204,112 +306,65 @@ impl World {
         }
     }
 
-    fn commit(&mut self, id: RunId, at: Timestamp, events: Vec<Event>) {
-        let run = &self.runs[&id];
-        for effect in events.iter().flat_map(|event| run.effects_of(event)) {
-            // Each may be performed twice without harm.
-            for _ in 0..=u32::from(self.choices.chance(5)) {
-                self.effects.push_back((id, effect.clone()));
+    fn commit(&mut self, records: Vec<Birth>, mut rows: Vec<Row>) {
+        for (id, _, events) in &records {
+            let run = &self.runs[id];
+            for effect in events.iter().flat_map(|event| run.effects_of(event)) {
+                // Each may be performed twice without harm.
+                for _ in 0..=u32::from(self.choices.chance(5)) {
+                    self.effects.push_back((*id, effect.clone()));
+                }
+            }
+            for event in events {
+                self.witness.meets(event);
+                rows.extend(self.rows_of(*id, event));
             }
         }
-        self.log.append(id, &Record { at, events });
+        for row in &rows {
+            if let Row::Forget(place, from) = row {
+                self.witness.sees_retry(&self.shelf, *place, *from);
+            }
+            self.shelf.apply(row);
+        }
+        self.log.append(Commit::new(&records, rows));
+    }
+
+    /// Keeps something that changes no run.
+    pub fn keep_rows(&mut self, rows: Vec<Row>) {
+        self.commit(Vec::new(), rows);
     }
 
     /// Performs what is due. Runs overtake each other; effects of one run don't.
     fn perform_effects(&mut self) {
-        while !self.effects.is_empty() {
-            let chosen = self.choices.below(self.effects.len() as u32) as usize;
-            let run = self.effects[chosen].0;
-            let first = self.effects.iter().position(|(of, _)| *of == run).unwrap_or(chosen);
-            let (run, effect) = self.effects.remove(first).expect("it was just found");
-            self.perform(run, effect);
+        while !self.effects.is_empty() || !self.errands.is_empty() {
+            let chosen = self.choices.below((self.effects.len() + self.errands.len()) as u32);
+            let chosen = chosen as usize;
+            if chosen >= self.effects.len() {
+                let errand = self.errands.pop_front().expect("it was counted");
+                self.run_errand(errand);
+            } else {
+                let run = self.effects[chosen].0;
+                let first = self.effects.iter().position(|(of, _)| *of == run).unwrap_or(chosen);
+                let (run, effect) = self.effects.remove(first).expect("it was just found");
+                self.perform(run, effect);
+            }
             if self.trouble.crashes > 0 && self.choices.below(400) == 1 {
                 self.crash();
             }
         }
     }
 
-    fn perform(&mut self, id: RunId, effect: Effect) {
-        match effect {
-            Effect::RunAttempt { step, attempt } => self.run_attempt((id, step, attempt)),
-            Effect::AbortAttempt { step, attempt } => {
-                self.executor.abort((id, step, attempt), &mut self.choices);
-            }
-            Effect::StartIteration { step, index } => self.start_iteration(id, step, index),
-            Effect::CancelIteration { step, index } => self.cancel_iteration(id, step, index),
-            Effect::ReportEnd { parent, step, index, result } => {
-                self.submit(parent, &Command::EndIteration { step, index, result });
-            }
-        }
-    }
-
-    fn run_attempt(&mut self, key: Key) {
-        let (id, step, _) = key;
-        self.witness.sees_start(key);
-        let run = &self.runs[&id];
-        let number = run.body().steps[step as usize].id[1..].parse().expect("ids are s<n>");
-        let input = run.steps()[step as usize].input.as_ref().expect("it was given its input");
-        let unreliable = self.trouble.unreliable;
-        let guest = self.executor.start(key, (number, input), unreliable, &mut self.choices);
-        if let Some(takes) = guest {
-            self.later(takes, Happening::GuestEnds(key));
-        }
-    }
-
-    fn end_guest(&mut self, key: Key) {
-        let is_awaited = self.executor.is_awaited(key);
-        let Some(command) = self.executor.finish(key) else {
-            return;
-        };
-        self.witness.late_results += u32::from(!is_awaited);
-        self.submit(key.0, &command);
-        if self.choices.chance(5) {
-            self.submit(key.0, &command);
-        }
-    }
-
-    fn start_iteration(&mut self, parent: RunId, step: StepIndex, index: u32) {
-        let child = RunId::child(parent, step, index);
-        if let Some(result) = self.runs.get(&child).map(Run::iteration_result) {
-            self.report(parent, (step, index), result);
-            return;
-        }
-        let around = &self.runs[&parent];
-        if let Some((child, origin)) = around.iteration(step, index) {
-            let surroundings = around.surroundings_of(step);
-            self.begin(child, origin, surroundings);
-        }
-    }
-
-    fn cancel_iteration(&mut self, parent: RunId, step: StepIndex, index: u32) {
-        let child = RunId::child(parent, step, index);
-        let result = match self.runs.get(&child) {
-            None => Some(IterationResult::Cancelled),
-            Some(run) => run.iteration_result(),
-        };
-        match result {
-            None => self.submit(child, &Command::Cancel { by: "its parent".to_owned() }),
-            result => self.report(parent, (step, index), result),
-        }
-    }
-
-    fn report(
-        &mut self,
-        parent: RunId,
-        (step, index): (StepIndex, u32),
-        result: Option<IterationResult>,
-    ) {
-        if let Some(result) = result {
-            self.submit(parent, &Command::EndIteration { step, index, result });
-        }
-    }
-
     fn cancel_something(&mut self) {
-        let open = self.runs.iter().filter(|(_, run)| run.status().is_open());
-        let open: Vec<RunId> = open.map(|(id, _)| *id).collect();
+        let open = self.open_runs();
         if let Some(id) = self.choices.pick(&open) {
             self.submit(*id, &Command::Cancel { by: "somebody".to_owned() });
         }
+    }
+
+    /// The runs that are not over.
+    pub fn open_runs(&self) -> Vec<RunId> {
+        let open = self.runs.iter().filter(|(_, run)| run.status().is_open());
+        open.map(|(id, _)| *id).collect()
     }
 
     /// The process dies at this moment, and starts again.
@@ -319,38 +374,54 @@ impl World {
         self.log.crash(lucky);
         self.executor.crash();
         self.effects.clear();
+        self.errands.clear();
         let outlasts = |happening: &Happening| {
-            !matches!(happening, Happening::GuestEnds(_) | Happening::FlushEnds)
+            !matches!(
+                happening,
+                Happening::GuestGoesOn(_)
+                    | Happening::ServerAnswers(..)
+                    | Happening::GraceEnds(..)
+                    | Happening::FlushEnds
+            )
         };
         self.future.retain(|_, happening| outlasts(happening));
-        let before = std::mem::replace(&mut self.runs, recover(&self.log, &self.workflow));
-        self.witness.compares(&self.runs);
+        let before = std::mem::replace(
+            &mut self.runs,
+            recover(&self.log, (&self.main.workflow, &self.child.workflow)),
+        );
+        self.shelf = self.log.shelf();
+        self.witness.compares(&self.runs, &self.shelf);
+        self.server.compares(&self.runs, &self.shelf);
         for (id, run) in &self.runs {
             self.effects.extend(run.outstanding().into_iter().map(|effect| (*id, effect)));
         }
+        self.catch_up();
+        self.publish_again();
         // Whoever started a run and got no answer asks again.
         let lost = before.into_iter().filter(|(id, _)| !self.runs.contains_key(id));
         let number = |run: Run| match run.origin() {
             Origin::Start { number, .. } => Some(*number),
-            Origin::Iteration { .. } => None,
+            Origin::Iteration { .. } | Origin::Child { .. } => None,
         };
         let unanswered: Vec<u64> = lost.filter_map(|(_, run)| number(run)).collect();
         unanswered.into_iter().for_each(|number| self.some_time(Happening::StartRun(number)));
     }
 
-    fn some_time(&mut self, happening: Happening) {
+    /// Lets this happen soon or late.
+    pub fn some_time(&mut self, happening: Happening) {
         let within = [10, 1_000, 30_000][self.choices.below(3) as usize];
         let wait = u64::from(self.choices.below(within));
         self.later(wait, happening);
     }
 
-    fn later(&mut self, wait_ms: u64, happening: Happening) {
+    /// Lets this happen then.
+    pub fn later(&mut self, wait_ms: u64, happening: Happening) {
         self.happenings += 1;
         self.future.insert((self.elapsed_ms + wait_ms, self.happenings), happening);
     }
 
     /// What the clock on the wall shows, which may be wrong.
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         Timestamp((START.0 + self.elapsed_ms).saturating_add_signed(self.skew_ms))
     }
 
@@ -375,5 +446,13 @@ fn awaits(run: &Run, command: &Command) -> bool {
         }
         Command::Cancel { .. } => run.status().is_open(),
         Command::CheckDeadlines => true,
+        Command::Suspend { step, attempt, .. }
+        | Command::Continue { step, attempt, .. }
+        | Command::StartChild { step, attempt, .. } => run.is_running(*step, *attempt),
+        Command::PutAway { step, attempt, .. } => run.is_under_way(*step, *attempt),
+        Command::Wake { step, sequence, wake } => {
+            run.wait_of(*step).is_some_and(|wait| wait.sequence == *sequence && wait.expects(wake))
+        }
+        Command::EndChild { step, child } => run.children().get(child) == Some(step),
     }
 }

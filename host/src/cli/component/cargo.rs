@@ -2,9 +2,11 @@
 //! and an answer to what usually goes wrong. The user's own configuration and
 //! flags are left as they are.
 
+use super::manifest;
 use crate::cli::measure::Stopwatch;
 use crate::cli::terminal::{Target, Terminal};
 use anyhow::{Context as _, Result, anyhow, bail};
+use segno_engine::grant::Requests;
 use serde::Deserialize;
 use std::env;
 use std::fs;
@@ -41,6 +43,8 @@ pub(super) struct Package {
     pub(super) component: String,
     /// The crate's version.
     pub(super) version: String,
+    /// What it asks for.
+    requests: Requests,
     manifest: PathBuf,
     directory: PathBuf,
 }
@@ -91,9 +95,13 @@ pub(super) fn find(path: &Path) -> Result<Package> {
             shortest(&manifest)
         );
     }
+    let requests = manifest::requests(&package.metadata).with_context(|| {
+        format!("[package.metadata.segno] in {} cannot be used", shortest(&manifest))
+    })?;
     Ok(Package {
         component: package.component_name(),
         version: package.component_version(),
+        requests,
         manifest,
         directory,
     })
@@ -112,6 +120,7 @@ pub(super) fn build(package: &Package, terminal: &Terminal) -> Result<Built> {
     let Outcome::Built(path) = outcome else {
         bail!("the linker refuses the memory of {}", package.component);
     };
+    let path = manifest::add(path, &package.requests)?;
     let about = fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Built {
         component: package.component.clone(),

@@ -35,8 +35,11 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
     facts.fact("digest", component.digest);
     facts.fact("size", size(component.size_bytes));
     facts.fact("pushed", day_and_time(&component.pushed_at));
-    for (place, import) in component.imports.into_iter().enumerate() {
-        facts.fact(if place == 0 { "imports" } else { "" }, import);
+    let Component { imports, http, secrets, .. } = component;
+    for (what, all) in [("imports", imports), ("http", http), ("secrets", secrets)] {
+        for (place, entry) in all.into_iter().enumerate() {
+            facts.fact(if place == 0 { what } else { "" }, entry);
+        }
     }
     terminal.table(&facts)
 }
@@ -73,6 +76,8 @@ mod tests {
             digest: String::new(),
             size_bytes: 0,
             imports: Vec::new(),
+            http: Vec::new(),
+            secrets: Vec::new(),
             pushed_at: String::new(),
             unchanged: false,
         });

@@ -4,6 +4,7 @@ mod build;
 mod cargo;
 mod get;
 mod list;
+mod manifest;
 mod push;
 mod reference;
 

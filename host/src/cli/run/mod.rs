@@ -9,6 +9,7 @@ mod get;
 mod list;
 mod logs;
 mod params;
+mod signal;
 mod start;
 mod status;
 mod stream;
@@ -39,6 +40,8 @@ pub(super) enum Verb {
     Watch(Which),
     /// Show what the steps of a run have logged
     Logs(logs::Arguments),
+    /// Send a signal to a run; one step that waits for it gets it
+    Signal(signal::Arguments),
     /// Stop a run and what runs inside it
     Cancel(Which),
 }
@@ -64,6 +67,7 @@ pub(super) fn perform(
         Verb::Get(which) => get::perform(&which, client, terminal),
         Verb::Watch(which) => watch::perform(&which, client, terminal),
         Verb::Logs(arguments) => logs::perform(&arguments, client, terminal),
+        Verb::Signal(arguments) => signal::perform(&arguments, client, terminal),
         Verb::Cancel(which) => cancel::perform(&which, client, terminal),
     }
 }

@@ -1,6 +1,7 @@
 //! One pass over a file that counts what could wear the host out, and collects
 //! the names at its surface. It validates nothing: the compiler does that.
 
+use super::manifest::SECTION;
 use super::{AdmissionLimits, Refused};
 use crate::sandbox::limits::{Bytes, CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
 use wasmparser::{BinaryReaderError, ComponentTypeRef, Encoding, Parser, Payload};
@@ -12,6 +13,8 @@ pub(super) struct Survey {
     pub(super) imports: Vec<String>,
     /// Names of what the component exports.
     pub(super) exports: Vec<String>,
+    /// What it asks for, as it stands in its own section.
+    pub(super) manifest: Option<Vec<u8>>,
     /// Of a core module: whether it carries the types of a world.
     pub(super) has_world: bool,
     /// Of a core module: the modules that it imports from.
@@ -81,6 +84,9 @@ impl Survey {
             Payload::ImportSection(section) if self.depth == 1 => self.core_imports(section)?,
             Payload::CustomSection(section) if self.depth == 1 => {
                 self.has_world |= section.name().starts_with("component-type");
+                if section.name() == SECTION {
+                    self.add_manifest(section.data())?;
+                }
             }
             Payload::ComponentImportSection(section) if self.depth == 1 => {
                 self.component_imports(section)?;
@@ -91,6 +97,16 @@ impl Survey {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_manifest(&mut self, section: &[u8]) -> Result<(), Refused> {
+        if self.manifest.replace(section.to_vec()).is_some() {
+            return Err(Refused::new(
+                format!("it has more than one section {SECTION}"),
+                "build it again with `segno component build`",
+            ));
         }
         Ok(())
     }

@@ -1,13 +1,23 @@
 //! What guests may call, one file for each interface of the contract, and which
 //! names a component may import. Host functions never block and never panic.
 
+mod continuation;
+mod http;
+mod kv;
 mod log;
+mod memo;
 mod progress;
 pub(super) mod random;
+mod secrets;
+mod signals;
 mod timers;
+mod waits;
 pub(super) mod wasi;
+mod workflows;
 
+use super::durable::{Answer, Call, Refusal};
 use super::guest::{Guest, wit};
+use super::limits::Stop;
 use wasmtime::component::{HasSelf, Linker};
 
 /// Every interface that a component may import. A component built against
@@ -18,6 +28,14 @@ pub(super) const OFFERED: &[&str] = &[
     "segno:step/timers@0.1.0",
     "segno:step/random@0.1.0",
     "segno:step/progress@0.1.0",
+    "segno:step/signals@0.1.0",
+    "segno:step/waits@0.1.0",
+    "segno:step/workflows@0.1.0",
+    "segno:step/memo@0.1.0",
+    "segno:step/kv@0.1.0",
+    "segno:step/secrets@0.1.0",
+    "segno:step/http@0.1.0",
+    "segno:step/continuation@0.1.0",
     "wasi:cli/environment@0.2.0",
     "wasi:cli/exit@0.2.0",
     "wasi:cli/stdin@0.2.0",
@@ -57,3 +75,36 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
 
 /// Types only: there is nothing to call.
 impl wit::segno::step::types::Host for Guest {}
+
+impl From<Refusal> for wit::Refusal {
+    fn from(Refusal { code, message }: Refusal) -> Self {
+        Self { code, message }
+    }
+}
+
+/// The journal gave an answer of another kind than its call has: it is not
+/// from this host, or it was changed.
+fn wrong_answer(call: &str, answer: &Answer) -> wasmtime::Error {
+    let kind: String = format!("{answer:?}").chars().take(40).collect();
+    Stop::Nondeterminism(format!("the journal has {kind} as the answer of {call}")).into()
+}
+
+impl Guest {
+    /// Makes a call that gives a text.
+    async fn call_for_text(&mut self, call: Call) -> wasmtime::Result<Result<String, Refusal>> {
+        let name = call.summary();
+        match self.call_durable(call).await? {
+            Answer::Text(text) => Ok(text),
+            other => Err(wrong_answer(&name, &other)),
+        }
+    }
+
+    /// Makes a call that gives nothing.
+    async fn call_to_do(&mut self, call: Call) -> wasmtime::Result<Result<(), Refusal>> {
+        let name = call.summary();
+        match self.call_durable(call).await? {
+            Answer::Done(done) => Ok(done),
+            other => Err(wrong_answer(&name, &other)),
+        }
+    }
+}

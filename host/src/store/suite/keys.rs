@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::{Key, Prefix};
 use segno_engine::id::{RunId, TenantId};
+use segno_engine::signal::Scalar;
 
 /// Few letters, so that names often contain each other.
 fn tenants() -> impl Strategy<Value = TenantId> {
@@ -53,6 +54,18 @@ proptest! {
             Key::component(ta, na, nb).unwrap().cmp(&Key::component(tb, nb, na).unwrap()),
             (ta, na, nb).cmp(&(tb, nb, na))
         );
+        prop_assert_eq!(
+            Key::signal(ta, na, *ia).unwrap().cmp(&Key::signal(tb, nb, *ib).unwrap()),
+            (ta, na, ia).cmp(&(tb, nb, ib))
+        );
+        prop_assert_eq!(
+            Key::run_signal(ta, *ra, *ia).cmp(&Key::run_signal(tb, *rb, *ib)),
+            (ta, ra, ia).cmp(&(tb, rb, ib))
+        );
+        prop_assert_eq!(
+            Key::value(ta, na, nb).unwrap().cmp(&Key::value(tb, nb, na).unwrap()),
+            (ta, na, nb).cmp(&(tb, nb, na))
+        );
         let newest_first = |run: &RunId| std::cmp::Reverse(*run);
         prop_assert_eq!(
             Key::run_by_age(ta, *ra).cmp(&Key::run_by_age(tb, *rb)),
@@ -96,6 +109,23 @@ proptest! {
             holds(Prefix::runs_by_workflow(ta, na).unwrap(), &of_workflow),
             same_tenant && na == nb
         );
+        let signal = Key::signal(tb, nb, *ib).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::signals(ta, na).unwrap(), &signal),
+            same_tenant && na == nb
+        );
+        let param = |name| ("p", Scalar::Text(String::from(name)));
+        let ((name, asked), (_, value)) = (param(na.as_str()), param(nb.as_str()));
+        let by_param = Key::signal_param(tb, na, (name, &value), *ib).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::signals_by_param(ta, na, (name, &asked)).unwrap(), &by_param),
+            same_tenant && asked == value
+        );
+        prop_assert_eq!(
+            holds(Prefix::run_signals(ta, *ra), &Key::run_signal(tb, *rb, *ib)),
+            same_tenant && ra == rb
+        );
+        prop_assert!(!holds(Prefix::signal_names(ta), &signal));
         let behind = Key::end_of(ta);
         prop_assert_eq!(event <= behind, tb <= ta);
         prop_assert_eq!(&event.tenant().unwrap(), tb);

@@ -3,13 +3,15 @@
 //! `commits` is about order and durability, `reads` about scans and records.
 //! What only one backend can show stands beside: `crashes` cuts the power of
 //! the memory backend and kills a process on the sled one, `directories` is
-//! about the files, `keys` about the addresses.
+//! about the files, `keys` about the addresses; `signals` are the rows of
+//! signals, values and secrets.
 
 mod commits;
 mod crashes;
 mod directories;
 mod keys;
 mod reads;
+mod signals;
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -217,7 +217,9 @@ fn open_runs_of_all_tenants_are_found(place: &dyn Place) {
             }
         }
     }
-    assert_eq!(store.open_runs().unwrap(), expected);
+    let mut found = Vec::new();
+    store.open_runs(|tenant, run, _| found.push((tenant.clone(), run))).unwrap();
+    assert_eq!(found, expected);
 }
 
 fn a_component_is_checked_against_its_digest(place: &dyn Place) {
@@ -324,6 +326,7 @@ fn component(name: &str, version: &str) -> ComponentRecord {
         size_bytes: 4,
         pushed_at: Timestamp(5),
         imports: vec!["segno:step/log".into()],
+        requests: serde_json::from_str(r#"{"http":["https://api.example.com"]}"#).unwrap(),
     }
 }
 

@@ -1,14 +1,21 @@
 //! The host's functions inside a component, and the component's one export.
-//! The only file that knows the generated bindings: what the contract calls a
-//! record becomes a type of this crate here.
+//! Only this file and `durable.rs` know the generated bindings: what the
+//! contract calls a record becomes a type of this crate there.
+
+mod durable;
 
 use std::panic::PanicHookInfo;
-use std::time::Duration;
 
+use crate::duration::whole_ms;
 use crate::log::Level;
 use crate::{Context, Error};
 use bindings::exports::segno::step::guest;
 use bindings::segno::step::{log, progress, random, timers, types};
+
+pub(crate) use durable::{
+    continue_as_new, fetch, kv_delete, kv_get, kv_set, one_time_url, publish, publish_to_run,
+    recall, record, secret, sleep, sleep_until, start_run, wait_any, wait_run, wait_signal,
+};
 
 /// Generated from `wit/`.
 #[allow(unsafe_code, missing_docs, unused_qualifications, reason = "nobody wrote this")]
@@ -87,6 +94,10 @@ pub(crate) fn report(done: u64, total: u64, message: &str) {
     progress::report(done, total, message);
 }
 
+pub(crate) fn heartbeat() {
+    progress::heartbeat();
+}
+
 fn step_error(error: Error) -> types::StepError {
     let failure = types::Failure {
         message: error.message().to_owned(),
@@ -99,11 +110,6 @@ fn step_error(error: Error) -> types::StepError {
         failure,
         delay_ms: error.delay().map(whole_ms),
     })
-}
-
-/// Rounded up: the next attempt must not start early.
-fn whole_ms(delay: Duration) -> u64 {
-    u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {

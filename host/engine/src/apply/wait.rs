@@ -1,0 +1,49 @@
+//! What events do to an attempt that waits.
+
+use crate::event::Event;
+use crate::id::{StepIndex, Timestamp};
+use crate::retry::Tally;
+use crate::run::{Deadline, Run, StepState};
+use crate::wait::Wait;
+
+impl Run {
+    pub(super) fn suspend(&mut self, at: Timestamp, place: StepIndex, wait: &Wait) {
+        if let Some(timer) = wait.timer {
+            self.deadlines.insert((timer.until, Deadline::Wait(place)));
+        }
+        let step = &mut self.steps[place as usize];
+        step.state = StepState::Suspended { wait: Box::new(wait.clone()) };
+        step.waited = wait.sequence;
+        step.since = at;
+    }
+
+    pub(super) fn resume(&mut self, at: Timestamp, place: StepIndex) {
+        self.clear_wait(place);
+        let step = &mut self.steps[place as usize];
+        step.state = StepState::Running;
+        step.since = at;
+    }
+
+    pub(super) fn clear_wait(&mut self, place: StepIndex) {
+        if let Some(timer) = self.wait_of(place).and_then(|wait| wait.timer) {
+            self.deadlines.remove(&(timer.until, Deadline::Wait(place)));
+        }
+    }
+
+    pub(super) fn continue_step(&mut self, at: Timestamp, event: &Event) {
+        let Event::StepContinued { step: place, attempt, input, sequence, signals_taken, usage } =
+            event
+        else {
+            return;
+        };
+        self.clear_timeout(*place);
+        self.add_usage(*place, *usage);
+        let step = &mut self.steps[*place as usize];
+        step.input = Some(input.clone());
+        step.sequence = *sequence;
+        step.continued += 1;
+        step.signals_taken.clone_from(signals_taken);
+        step.tally = Tally::default();
+        self.start_attempt(at, *place, *attempt);
+    }
+}

@@ -1,0 +1,91 @@
+//! Commands that come from an attempt's durable calls, and from what they wait
+//! for.
+
+use crate::command::{Command, Rejection};
+use crate::event::Event;
+use crate::failure::{Failure, FailureKind};
+use crate::id::StepIndex;
+use crate::run::Run;
+use crate::usage::Usage;
+use crate::wait::{Wait, Wake};
+
+/// The events that follow from one of these commands.
+pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejection> {
+    Ok(match command {
+        Command::Suspend { step, attempt, wait } => {
+            running(run, *step, *attempt)?;
+            vec![Event::AttemptSuspended { step: *step, attempt: *attempt, wait: wait.clone() }]
+        }
+        Command::Wake { step, sequence, wake } => {
+            let waits = |wait: &Wait| wait.sequence == *sequence && wait.expects(wake);
+            if !run.wait_of(*step).is_some_and(waits) {
+                return Err(Rejection::NotWaiting { step: *step });
+            }
+            vec![resumed(run, *step, wake.clone())]
+        }
+        Command::PutAway { step, attempt, usage } => {
+            if !run.is_under_way(*step, *attempt) {
+                return Err(Rejection::Stale { step: *step, attempt: *attempt });
+            }
+            vec![Event::AttemptPutAway { step: *step, attempt: *attempt, usage: *usage }]
+        }
+        Command::Continue { step, attempt, input, sequence, signals_taken, usage } => {
+            running(run, *step, *attempt)?;
+            if run.steps()[*step as usize].continued >= CONTINUED_MAX {
+                return Ok(vec![continued_too_often((*step, *attempt), *usage)]);
+            }
+            vec![Event::StepContinued {
+                step: *step,
+                attempt: attempt + 1,
+                input: input.clone(),
+                sequence: *sequence,
+                signals_taken: signals_taken.clone(),
+                usage: *usage,
+            }]
+        }
+        Command::StartChild { step, attempt, child } => {
+            running(run, *step, *attempt)?;
+            vec![Event::ChildStarted { step: *step, child: *child }]
+        }
+        Command::EndChild { step, child } => {
+            if run.children().get(child) != Some(step) {
+                return Err(Rejection::StaleChild { step: *step, child: *child });
+            }
+            let mut events = vec![Event::ChildEnded { step: *step, child: *child }];
+            if let Some(index) = run.wait_of(*step).and_then(|wait| wait.index_of_run(*child)) {
+                events.push(resumed(run, *step, Wake::Run { index, run: *child }));
+            }
+            events
+        }
+        // `decide` sends no others here.
+        Command::FinishAttempt { .. }
+        | Command::EndIteration { .. }
+        | Command::CheckDeadlines
+        | Command::Cancel { .. } => Vec::new(),
+    })
+}
+
+/// How often a step may continue as new: a step that does nothing else must not
+/// fill the history of its run.
+const CONTINUED_MAX: u32 = 10_000;
+
+fn continued_too_often((step, attempt): (StepIndex, u32), usage: Usage) -> Event {
+    let message = format!(
+        "the step continued as new {CONTINUED_MAX} times, which is the most a run can keep; let \
+         the workflow start another run instead"
+    );
+    let failure = Failure::new(FailureKind::Fatal, "limit:continuations", message);
+    Event::AttemptFailed { step, attempt, failure, retry_at: None, usage }
+}
+
+fn running(run: &Run, step: StepIndex, attempt: u32) -> Result<(), Rejection> {
+    match run.is_running(step, attempt) {
+        true => Ok(()),
+        false => Err(Rejection::Stale { step, attempt }),
+    }
+}
+
+fn resumed(run: &Run, step: StepIndex, wake: Wake) -> Event {
+    let attempt = run.steps()[step as usize].attempt;
+    Event::AttemptResumed { step, attempt, wake }
+}

@@ -1,0 +1,38 @@
+//! `segno signal`: named messages that steps wait for.
+
+mod get;
+mod list;
+mod payload;
+mod publish;
+
+pub(super) use payload::Payload;
+
+use super::client::Client;
+use super::terminal::Terminal;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// What can be done with signals.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Publish a signal to every step that waits for it
+    Publish(publish::Arguments),
+    /// List the names of signals, or the signals of one name, oldest first
+    List(list::Arguments),
+    /// Show a signal
+    Get(get::Arguments),
+}
+
+/// Does it.
+pub(super) fn perform(
+    verb: Verb,
+    client: &Client,
+    terminal: &Terminal,
+) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Publish(arguments) => publish::perform(&arguments, client, terminal)?,
+        Verb::List(arguments) => list::perform(&arguments, client, terminal)?,
+        Verb::Get(arguments) => get::perform(&arguments, client, terminal)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,326 @@
+//! Runs that steps start: they are runs like any other, with a number and a log
+//! of their own, but whoever cancels the run above cancels them too.
+
+use super::durable::{Player, broken, refused};
+use super::live::{Live, LiveState};
+use super::wait::result_of;
+use super::{Driver, Due, Error, Extra, inspect};
+use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
+use crate::store::{self, Ticket};
+use segno_engine::command::Command;
+use segno_engine::event::{Event, IterationResult, Origin};
+use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::payload::Payload;
+use segno_engine::run::{Run, Surroundings};
+use segno_engine::workflow::Workflow;
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::{debug, error};
+
+/// How many runs that steps started may be above another.
+const DEPTH_MAX: u32 = 8;
+
+/// Runs that may be open at once below the run that somebody started.
+const FAMILY_MAX: u32 = 10_000;
+
+/// How many runs are open below each run that somebody started.
+#[derive(Default)]
+pub(super) struct Families(Mutex<HashMap<RunId, u32>>);
+
+impl Families {
+    /// Counts one more, unless there are too many.
+    fn started(&self, root: RunId) -> bool {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(root).or_default();
+        let room = *count < FAMILY_MAX;
+        *count += u32::from(room);
+        room
+    }
+
+    /// Counts one less, if a run of this origin was counted.
+    pub(super) fn ended(&self, origin: &Origin) {
+        let Origin::Child { root, .. } = origin else { return };
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(root) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(root);
+            }
+        }
+    }
+}
+
+/// How a run stands that a step says it has started.
+enum Standing {
+    Open,
+    Over(IterationResult),
+    /// It is no run of this step.
+    Other,
+}
+
+/// A run that is to be started.
+struct Wanted {
+    id: RunId,
+    workflow: Arc<Workflow>,
+    version: u64,
+    params: Payload,
+    root: RunId,
+    depth: u32,
+}
+
+impl Player {
+    /// Starts a run; starting the same again gives the same.
+    pub(super) fn start_run(
+        &self,
+        entry: &NewEntry,
+        (workflow, version): (String, Option<u64>),
+        params: &str,
+    ) -> Result<Answer, Gone> {
+        let wanted = match self.wanted_run(entry, (&workflow, version), params)? {
+            Ok(wanted) => wanted,
+            Err(refusal) => return self.done(entry, Answer::Text(Err(refusal))),
+        };
+        let id = wanted.id;
+        let known = self.driver.standing(&self.live, self.step, id).map_err(|e| broken(&e))?;
+        if !matches!(known, Standing::Other) {
+            return self.done(entry, Answer::Text(Ok(id.to_string())));
+        }
+        if !self.driver.0.families.started(wanted.root) {
+            let message = format!(
+                "{FAMILY_MAX} runs are open below {}; wait for some of them first",
+                wanted.root
+            );
+            return self.done(entry, Answer::Text(refused("limit", message)));
+        }
+        let mut due = VecDeque::new();
+        let started = self.order_child(entry, wanted, &mut due);
+        self.driver.perform(due);
+        started
+    }
+
+    fn wanted_run(
+        &self,
+        entry: &NewEntry,
+        (name, version): (&str, Option<u64>),
+        params: &str,
+    ) -> Result<Result<Wanted, Refusal>, Gone> {
+        let found = self.driver.workflow(self.tenant(), name, version);
+        let Some((version, workflow)) = found.map_err(|error| broken(&error))? else {
+            let what = match version {
+                Some(version) => format!("workflow {name:?} has no version {version}"),
+                None => format!("there is no workflow {name:?}; apply it first"),
+            };
+            return Ok(refused("not-found", what));
+        };
+        let Ok(Value::Object(given)) = serde_json::from_str(params) else {
+            return Ok(refused("invalid", "the params of a run are a JSON object".to_owned()));
+        };
+        let params = match workflow.bind_params(&given) {
+            Ok(params) => params,
+            Err(problems) => {
+                let message = format!("the params do not fit {name:?}: {}", problems.join("; "));
+                return Ok(refused("invalid", message));
+            }
+        };
+        let (root, depth) = self.driver.family(&self.live);
+        if depth >= DEPTH_MAX {
+            let message = format!(
+                "runs that steps start may be {DEPTH_MAX} deep, and this would be one more; look \
+                 for a workflow that starts itself"
+            );
+            return Ok(refused("limit", message));
+        }
+        let id = RunId::started_by(self.live.id, self.step, entry.sequence, &entry.hash);
+        Ok(Ok(Wanted { id, workflow, version, params, root, depth: depth + 1 }))
+    }
+
+    /// One commit has the new run, its parent's knowledge of it, and the call.
+    fn order_child(
+        &self,
+        entry: &NewEntry,
+        wanted: Wanted,
+        due: &mut VecDeque<Due>,
+    ) -> Result<Answer, Gone> {
+        let driver = &self.driver;
+        let mut starts = driver.0.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.live.lock();
+        let Wanted { id, workflow, version, params, root, depth } = wanted;
+        let name = workflow.name.clone();
+        let wanted_here = |state: &LiveState| state.run.is_running(self.step, self.attempt);
+        if !wanted_here(&state) {
+            return Err(Gone::Unwanted);
+        }
+        let number = driver.next_number(&mut starts, self.tenant(), &name);
+        let number = number.map_err(|error| broken(&error))?;
+        let (parent, step) = (self.live.id, self.step);
+        let origin = Origin::Child { number, params, parent, step, root, depth };
+        let created = Event::RunCreated { workflow: name, version, origin };
+        let now = driver.0.clock.now();
+        let (run, events) = Run::begin(id, workflow, Surroundings::unknown(), created, now)
+            .map_err(|corrupt| broken(&corrupt))?;
+        let opening =
+            inspect::opening_writes(self.tenant(), &run).map_err(|error| broken(&error))?;
+        let child = Live::new(self.tenant().clone(), run, 0, Ticket::done());
+        let mut child_state = child.lock();
+        driver.lock_live().insert(id, Arc::clone(&child));
+        let extra = Extra { writes: opening, ..Extra::default() };
+        let mut follow = VecDeque::new();
+        let writes = driver.write_up(&child, &mut child_state, (now, events), (extra, &mut follow));
+        let answer = Answer::Text(Ok(id.to_string()));
+        let mut extra = self.call_writes(entry, Some(&answer));
+        extra.writes.extend(writes);
+        extra.writes.extend(self.log_row(&entry.lines, state.run.origin()));
+        let command = Command::StartChild { step, attempt: self.attempt, child: id };
+        let turn = driver.turn_locked(&self.live, &mut state, &command, extra, due);
+        if turn.is_err() {
+            driver.lock_live().remove(&id);
+            return Err(Gone::Unwanted);
+        }
+        state.journaled.insert(step);
+        let ticket = state.ticket.clone();
+        driver.committed(&child, &mut child_state, ticket);
+        due.extend(follow);
+        Ok(answer)
+    }
+}
+
+impl Driver {
+    /// How a run ended that this step started: nothing if it is none of its.
+    pub(super) fn end_of_child(
+        &self,
+        parent: &Arc<Live>,
+        step: StepIndex,
+        child: RunId,
+    ) -> Result<Option<IterationResult>, Error> {
+        match self.standing(parent, step, child)? {
+            Standing::Over(result) => Ok(Some(result)),
+            Standing::Open | Standing::Other => Ok(None),
+        }
+    }
+
+    fn standing(
+        &self,
+        parent: &Arc<Live>,
+        step: StepIndex,
+        child: RunId,
+    ) -> Result<Standing, Error> {
+        let judge = |run: &Run| match (run.origin(), run.iteration_result()) {
+            (Origin::Child { parent: its, step: at, .. }, _)
+                if (*its, *at) != (parent.id, step) =>
+            {
+                Standing::Other
+            }
+            (Origin::Child { .. }, Some(result)) => Standing::Over(result),
+            (Origin::Child { .. }, None) => Standing::Open,
+            _ => Standing::Other,
+        };
+        if let Some(live) = self.live(&parent.tenant, child) {
+            return Ok(judge(&live.lock().run));
+        }
+        let history = inspect::history(&self.0.store, &parent.tenant, child)?;
+        let Some(workflow) = self.workflow_of(&parent.tenant, &history)? else {
+            return Ok(Standing::Other);
+        };
+        let run = inspect::fold(child, workflow, Surroundings::unknown(), &history)
+            .map_err(|corrupt| store::Error::corrupt(corrupt.to_string()))?;
+        Ok(judge(&run))
+    }
+
+    /// The run at the beginning of the chain, and how many are between.
+    fn family(&self, live: &Arc<Live>) -> (RunId, u32) {
+        let origin = live.lock().run.origin().clone();
+        match origin {
+            Origin::Start { .. } => (live.id, 0),
+            Origin::Child { root, depth, .. } => (root, depth),
+            Origin::Iteration { root, .. } => {
+                // Whoever loops is in memory as long as it does.
+                let above = self.live(&live.tenant, root);
+                match above.map(|above| above.lock().run.origin().clone()) {
+                    Some(Origin::Child { root, depth, .. }) => (root, depth),
+                    _ => (root, 0),
+                }
+            }
+        }
+    }
+
+    /// After a restart: a run that a step started may be over.
+    pub(super) fn watch_child(
+        &self,
+        parent: &Arc<Live>,
+        (step, child): (StepIndex, RunId),
+        due: &mut VecDeque<Due>,
+    ) {
+        match self.end_of_child(parent, step, child) {
+            Ok(Some(result)) => self.end_child(parent, (step, child), result, due),
+            Ok(None) => {}
+            Err(error) => error!(run = %child, %error, "a run of a step cannot be read"),
+        }
+    }
+
+    /// Cancels a run that a step started.
+    pub(super) fn cancel_child(
+        &self,
+        parent: &Arc<Live>,
+        (step, child): (StepIndex, RunId),
+        due: &mut VecDeque<Due>,
+    ) {
+        let live = match self.find(&parent.tenant, child, due) {
+            Ok(Some(live)) => live,
+            Ok(None) => return self.watch_child(parent, (step, child), due),
+            Err(error) => {
+                return error!(run = %child, %error, "a run of a step cannot be cancelled");
+            }
+        };
+        let by = format!("run {}", parent.id);
+        if self.turn(&live, &Command::Cancel { by }, Vec::new(), due).is_err() {
+            self.watch_child(parent, (step, child), due);
+        }
+    }
+
+    /// Tells the run whose step started this one that it is over.
+    pub(super) fn report_child(
+        &self,
+        child: &Arc<Live>,
+        (parent, step): (RunId, StepIndex),
+        due: &mut VecDeque<Due>,
+    ) {
+        let Some(result) = child.lock().run.iteration_result() else { return };
+        match self.find(&child.tenant, parent, due) {
+            Ok(Some(live)) => self.end_child(&live, (step, child.id), result, due),
+            // It did not wait for this one.
+            Ok(None) => {}
+            Err(error) => self.cannot_wake(parent, &error),
+        }
+    }
+
+    fn find(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        due: &mut VecDeque<Due>,
+    ) -> Result<Option<Arc<Live>>, Error> {
+        match self.live(tenant, run) {
+            Some(live) => Ok(Some(live)),
+            None => self.load(tenant, run, due),
+        }
+    }
+
+    fn end_child(
+        &self,
+        parent: &Arc<Live>,
+        (step, child): (StepIndex, RunId),
+        result: IterationResult,
+        due: &mut VecDeque<Due>,
+    ) {
+        let mut state = parent.lock();
+        let index = state.run.wait_of(step).and_then(|wait| wait.index_of_run(child));
+        let answer = index
+            .map(|index| Answer::Woken { index, happening: Happening::Run(result_of(result)) });
+        let command = Command::EndChild { step, child };
+        let extra = Extra { answer, ..Extra::default() };
+        if let Err((refusal, _)) = self.turn_locked(parent, &mut state, &command, extra, due) {
+            debug!(run = %parent.id, %refusal, "a run of a step was known to be over");
+        }
+    }
+}

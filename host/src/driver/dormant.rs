@@ -1,0 +1,225 @@
+//! Runs that only wait leave memory: what must be known of them is when and for
+//! which signals they have to be woken. That is in memory, and in the mark of
+//! the open run in the store, so that a restart needs to read no history.
+
+use super::live::{Live, LiveState};
+use super::signals::Waiter;
+use super::{Driver, Due, Error, inspect};
+use crate::store::{self, Write};
+use segno_engine::event::{Event, Origin, Record};
+use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
+use segno_engine::run::{Run, Surroundings};
+use segno_engine::signal::Params;
+use segno_engine::wait::SignalWait;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use tracing::error;
+
+/// What must be known of a run that only waits.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Dormant {
+    /// The next of its deadlines.
+    pub(super) alarm: Option<Timestamp>,
+    /// Signals for everyone that its steps wait for: the step, the wait's place
+    /// in its journal, and what it waits for.
+    signals: Vec<(StepIndex, u64, SignalWait)>,
+}
+
+const FORMAT: u8 = 1;
+
+impl Dormant {
+    fn of(run: &Run) -> Self {
+        let mut signals = Vec::new();
+        for step in 0..run.steps().len() as StepIndex {
+            if let Some(wait) = run.wait_of(step) {
+                let waits = wait.signals.iter().cloned();
+                signals.extend(waits.map(|signal| (step, wait.sequence, signal)));
+            }
+        }
+        Self { alarm: run.next_deadline(), signals }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![FORMAT]).expect("a growing vector takes every record")
+    }
+
+    /// What these bytes say; nothing if the run has to be in memory.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&FORMAT, rest) = bytes.split_first()? else { return None };
+        postcard::from_bytes(rest).ok()
+    }
+
+    /// The conditions of an open run, as the index of signals takes them.
+    pub(super) fn waiters_of(run: &Run) -> Vec<(String, Params, Waiter)> {
+        Self::of(run).waiters(run.id())
+    }
+
+    /// The conditions, as the index of signals takes them.
+    pub(super) fn waiters(self, run: RunId) -> Vec<(String, Params, Waiter)> {
+        let waiter = |(step, sequence, wait): (StepIndex, u64, SignalWait)| {
+            let SignalWait { index, name, params, after } = wait;
+            (name, params, Waiter { run, step, sequence, index, after })
+        };
+        self.signals.into_iter().map(waiter).collect()
+    }
+}
+
+/// What is written when a run is in memory again. An iteration is then found
+/// through its parent.
+pub(super) fn awake(tenant: &TenantId, run: &Run) -> Write {
+    match run.origin().number() {
+        Some(_) => Write::open_run(tenant, run.id(), Vec::new()),
+        None => Write::open_run_gone(tenant, run.id()),
+    }
+}
+
+/// Says in the store that a run only waits, if it does; the row to write.
+pub(super) fn asleep(live: &Live, state: &LiveState) -> Option<Write> {
+    let idle = state.attempts.is_empty() && state.parked.is_empty();
+    let dormant = idle && state.run.is_dormant();
+    dormant.then(|| Write::open_run(&live.tenant, live.id, Dormant::of(&state.run).encode()))
+}
+
+impl Driver {
+    /// A run that is open, from memory or from the store; what is outstanding
+    /// for it is then in flight. The caller holds no lock of a run.
+    pub(super) fn open(&self, tenant: &TenantId, run: RunId) -> Result<Option<Arc<Live>>, Error> {
+        if let Some(live) = self.live(tenant, run) {
+            return Ok(Some(live));
+        }
+        let mut due = VecDeque::new();
+        let live = self.load(tenant, run, &mut due)?;
+        self.perform(due);
+        Ok(live)
+    }
+
+    pub(super) fn load(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        due: &mut VecDeque<Due>,
+    ) -> Result<Option<Arc<Live>>, Error> {
+        if self.0.store.open_run(tenant, run)?.is_none() {
+            return Ok(None);
+        }
+        // One at a time: a run must not be in memory twice.
+        let _loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = self.live(tenant, run) {
+            return Ok(Some(live));
+        }
+        let history = inspect::history(&self.0.store, tenant, run)?;
+        let (workflow, surroundings) = match origin_of(&history) {
+            Some(Origin::Iteration { parent, path, .. }) => {
+                // Its parent loops, and so is in memory.
+                let Some(parent) = self.live(tenant, *parent) else { return Ok(None) };
+                let state = parent.lock();
+                let step = path.last().copied().unwrap_or_default();
+                (Arc::clone(state.run.workflow()), state.run.surroundings_of(step))
+            }
+            _ => match self.workflow_of(tenant, &history)? {
+                Some(workflow) => (workflow, Surroundings::unknown()),
+                None => return Ok(None),
+            },
+        };
+        let folded = inspect::fold(run, workflow, surroundings, &history)
+            .map_err(|corrupt| store::Error::corrupt(corrupt.to_string()))?;
+        if !folded.status().is_open() {
+            return Ok(None);
+        }
+        let (live, effects) = self.adopt(tenant, folded, history.len() as u64)?;
+        {
+            let mut state = live.lock();
+            (state.is_dormant, state.was_dormant) = (true, true);
+        }
+        due.extend(effects);
+        Ok(Some(live))
+    }
+
+    /// Takes an open run into memory, and says what is outstanding for it.
+    pub(super) fn adopt(
+        &self,
+        tenant: &TenantId,
+        run: Run,
+        records: u64,
+    ) -> Result<(Arc<Live>, Vec<Due>), store::Error> {
+        let outstanding = run.outstanding();
+        let live = Live::new(tenant.clone(), run, records, store::Ticket::done());
+        {
+            let mut state = live.lock();
+            state.inbox.load(&self.0.store, tenant, live.id)?;
+            state.subscribed = subscriptions(&state.run);
+            self.set_alarm(&live, &mut state);
+        }
+        self.lock_live().insert(live.id, Arc::clone(&live));
+        let effects = outstanding.into_iter().map(|effect| Due::outstanding(&live, effect));
+        let effects = effects.collect();
+        Ok((live, effects))
+    }
+
+    /// Lets a run that only waits leave memory, once everything that is known
+    /// of it is on stable storage. Whoever holds it keeps it here.
+    pub(super) async fn let_sleep(&self, live: Arc<Live>) {
+        let ticket = live.lock().ticket.clone();
+        if ticket.durable().await.is_err() || self.is_stopping() {
+            return;
+        }
+        let state = live.lock();
+        if !(state.is_dormant && state.ticket.is_durable()) {
+            return;
+        }
+        let mut open = self.lock_live();
+        // The map has one, and this is the other; no further one can appear
+        // while the map is locked.
+        if Arc::strong_count(&live) == 2 {
+            open.remove(&live.id);
+        }
+    }
+
+    /// The waits that an event ends: no signal is for them any more.
+    pub(super) fn end_waits(
+        &self,
+        live: &Arc<Live>,
+        state: &mut LiveState,
+        event: &Event,
+        due: &mut VecDeque<Due>,
+    ) {
+        if state.subscribed.is_empty() {
+            return;
+        }
+        let ended: Vec<_> = match event {
+            Event::AttemptResumed { step, .. } | Event::AttemptFailed { step, .. } => {
+                state.subscribed.remove_entry(step).into_iter().collect()
+            }
+            Event::StopRequested { .. } => state.subscribed.drain().collect(),
+            _ => return,
+        };
+        let ended = ended.into_iter();
+        due.extend(ended.map(|(step, patterns)| Due::unsubscribe(live, step, patterns)));
+    }
+
+    /// Reports a run that could not be woken: it stays as it is.
+    pub(super) fn cannot_wake(&self, run: RunId, error: &Error) {
+        error!(%run, %error, "a run that waits cannot be woken");
+    }
+}
+
+fn origin_of(history: &[Record]) -> Option<&Origin> {
+    match history.first()?.events.first()? {
+        Event::RunCreated { origin, .. } => Some(origin),
+        _ => None,
+    }
+}
+
+/// The signals that the steps of a run wait for.
+fn subscriptions(run: &Run) -> std::collections::HashMap<StepIndex, Vec<(String, Params)>> {
+    let steps = 0..run.steps().len() as StepIndex;
+    let waits = steps.filter_map(|step| Some((step, run.wait_of(step)?)));
+    waits
+        .filter(|(_, wait)| !wait.signals.is_empty())
+        .map(|(step, wait)| {
+            let patterns = wait.signals.iter();
+            (step, patterns.map(|wait| (wait.name.clone(), wait.params.clone())).collect())
+        })
+        .collect()
+}

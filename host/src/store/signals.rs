@@ -1,0 +1,321 @@
+//! The rows of signals: those for everyone, those for one run, and the one-time
+//! URLs that make them. Who waits for which is in memory alone, in the driver.
+//!
+//! A signal for everyone has one row of its own, one by its id, and one for
+//! each of its params; a row of its name says how far the order has come, also
+//! when the signals themselves are no longer kept.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Store;
+use super::backend::Write;
+use super::error::Error;
+use super::keys::{Key, Prefix};
+use super::page::{Page, Paging};
+use super::records::{Record, put};
+use segno_engine::id::{RunId, TenantId, Timestamp};
+use segno_engine::payload::Payload;
+use segno_engine::signal::{Params, Scalar};
+
+/// A signal for everyone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignalRecord {
+    /// Its name. The key has it.
+    #[serde(skip)]
+    pub name: String,
+    /// Its place among all of its name, from 1. The key has it.
+    #[serde(skip)]
+    pub sequence: u64,
+    /// Its identity within the name.
+    pub id: String,
+    /// By what it is found.
+    #[serde(default, skip_serializing_if = "Params::is_empty", with = "params_as_json")]
+    pub params: Params,
+    /// What it says, as it was given.
+    pub payload: Payload,
+    /// When it was accepted.
+    pub published_at: Timestamp,
+    /// Who published it: `api`, or a run and its step.
+    pub by: String,
+}
+
+/// A signal for one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSignalRecord {
+    /// Its name.
+    pub name: String,
+    /// Its place among all for the run, from 1. The key has it.
+    #[serde(skip)]
+    pub sequence: u64,
+    /// Its identity within the run.
+    pub id: String,
+    /// What it says, as it was given.
+    pub payload: Payload,
+    /// When it was accepted.
+    pub published_at: Timestamp,
+    /// Who published it, as for a signal for everyone.
+    pub by: String,
+}
+
+/// How far the signals of a name have come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalNameRecord {
+    /// The name. The key has it.
+    #[serde(skip)]
+    pub name: String,
+    /// The sequence of the last one that was published.
+    pub last: u64,
+}
+
+/// What a one-time URL is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitpointRecord {
+    /// The run that gets the signal.
+    pub run: RunId,
+    /// The signal's name.
+    pub name: String,
+    /// When somebody posted to it; nobody can again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
+}
+
+impl Record for SignalRecord {
+    const WHAT: &str = "signal";
+}
+
+impl Record for RunSignalRecord {
+    const WHAT: &str = "signal for a run";
+}
+
+impl Record for SignalNameRecord {
+    const WHAT: &str = "name of signals";
+}
+
+impl Record for WaitpointRecord {
+    const WHAT: &str = "one-time URL";
+}
+
+/// Those that name something from outside fail with [`Error::Invalid`] when
+/// the name or the id is not well formed.
+impl Write {
+    /// A signal for everyone, and all by which it is found.
+    pub fn signal(tenant: &TenantId, record: &SignalRecord) -> Result<Vec<Write>, Error> {
+        let SignalRecord { name, sequence, id, params, .. } = record;
+        let last = SignalNameRecord { name: String::new(), last: *sequence };
+        let mut writes = vec![
+            put(Key::signal(tenant, name, *sequence)?, record.encode()),
+            put(Key::signal_id(tenant, name, id)?, sequence.to_be_bytes().to_vec()),
+            put(Key::signal_name(tenant, name)?, last.encode()),
+        ];
+        for param in params.iter() {
+            let key = Key::signal_param(tenant, name, param, *sequence)?;
+            writes.push(put(key, Vec::new()));
+        }
+        Ok(writes)
+    }
+
+    /// A signal for everyone that is no longer kept.
+    pub fn signal_expired(tenant: &TenantId, record: &SignalRecord) -> Result<Vec<Write>, Error> {
+        let SignalRecord { name, sequence, id, params, .. } = record;
+        let mut keys =
+            vec![Key::signal(tenant, name, *sequence)?, Key::signal_id(tenant, name, id)?];
+        for param in params.iter() {
+            keys.push(Key::signal_param(tenant, name, param, *sequence)?);
+        }
+        Ok(keys.into_iter().map(|key| Write::Delete { key }).collect())
+    }
+
+    /// A signal for one run, and its id.
+    pub fn run_signal(
+        tenant: &TenantId,
+        run: RunId,
+        record: &RunSignalRecord,
+    ) -> Result<Vec<Write>, Error> {
+        let RunSignalRecord { sequence, id, .. } = record;
+        let by_id = Key::run_signal_id(tenant, run, id)?;
+        Ok(vec![
+            put(Key::run_signal(tenant, run, *sequence), record.encode()),
+            put(by_id, sequence.to_be_bytes().to_vec()),
+        ])
+    }
+
+    /// A signal for a run that a wait has taken. Its id stays known.
+    pub fn run_signal_taken(tenant: &TenantId, run: RunId, sequence: u64) -> Write {
+        Write::Delete { key: Key::run_signal(tenant, run, sequence) }
+    }
+
+    /// A new or used one-time URL. Only a digest of the token is kept.
+    pub fn waitpoint(tenant: &TenantId, token: &str, record: &WaitpointRecord) -> Write {
+        put(Key::waitpoint(tenant, token), record.encode())
+    }
+}
+
+/// All of these fail with [`Error::Corrupt`] or [`Error::Unavailable`], and
+/// with [`Error::Invalid`] for a name or an id that is not well formed.
+impl Store {
+    /// One signal for everyone, if it is kept.
+    pub fn signal(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        sequence: u64,
+    ) -> Result<Option<SignalRecord>, Error> {
+        let found = self.record::<SignalRecord>(&Key::signal(tenant, name, sequence)?)?;
+        Ok(found.map(|record| SignalRecord { name: name.to_owned(), sequence, ..record }))
+    }
+
+    /// The sequence of the signal with this id.
+    pub fn signal_by_id(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        id: &str,
+    ) -> Result<Option<u64>, Error> {
+        self.sequence_at(&Key::signal_id(tenant, name, id)?)
+    }
+
+    /// The sequence of the last signal of this name; 0 before the first.
+    pub fn last_signal(&self, tenant: &TenantId, name: &str) -> Result<u64, Error> {
+        let known = self.record::<SignalNameRecord>(&Key::signal_name(tenant, name)?)?;
+        Ok(known.map_or(0, |known| known.last))
+    }
+
+    /// The names of signals, in their order, with the last sequence of each.
+    pub fn signal_names(
+        &self,
+        tenant: &TenantId,
+        paging: &Paging,
+    ) -> Result<Page<SignalNameRecord>, Error> {
+        let prefix = Prefix::signal_names(tenant);
+        self.page(prefix.clone(), paging, |key, bytes| {
+            let name = key.name_below(&prefix)?;
+            let record = SignalNameRecord::decode(key, &bytes)?;
+            Ok(Some((SignalNameRecord { name, ..record }, bytes.len())))
+        })
+    }
+
+    /// At most `limit` signals of a name behind sequence `after`. Fewer do not
+    /// mean that there are no more; none does.
+    pub fn signals(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<SignalRecord>, Error> {
+        let behind = Key::signal(tenant, name, after)?;
+        let rows = self.numbered(Prefix::signals(tenant, name)?, Some(behind), limit)?;
+        let decoded = rows.into_iter().map(|(sequence, bytes)| {
+            let record = SignalRecord::decode(&Key::signal(tenant, name, sequence)?, &bytes)?;
+            Ok(SignalRecord { name: name.to_owned(), sequence, ..record })
+        });
+        decoded.collect()
+    }
+
+    /// The first sequence behind `after` whose signal has this param. Rarely it
+    /// has not: whoever reads the signal compares.
+    pub fn next_with_param(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        param: (&str, &Scalar),
+        after: u64,
+    ) -> Result<Option<u64>, Error> {
+        let prefix = Prefix::signals_by_param(tenant, name, param)?;
+        let behind = Key::signal_param(tenant, name, param, after)?;
+        let next = self.numbered(prefix, Some(behind), 1)?;
+        Ok(next.first().map(|(sequence, _)| *sequence))
+    }
+
+    /// The signals for a run that no wait has taken, in order.
+    pub fn run_signals(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+    ) -> Result<Vec<RunSignalRecord>, Error> {
+        let prefix = Prefix::run_signals(tenant, run);
+        let mut signals = Vec::new();
+        self.each_below(prefix.clone(), |key, bytes| {
+            let sequence = number(key, key.below(&prefix).unwrap_or_default())?;
+            let record = RunSignalRecord::decode(key, &bytes)?;
+            signals.push(RunSignalRecord { sequence, ..record });
+            Ok(())
+        })?;
+        Ok(signals)
+    }
+
+    /// The sequence of the signal for a run with this id, taken or not.
+    pub fn run_signal_by_id(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        id: &str,
+    ) -> Result<Option<u64>, Error> {
+        self.sequence_at(&Key::run_signal_id(tenant, run, id)?)
+    }
+
+    /// The highest sequence of a signal for a run, taken or not; 0 before the
+    /// first. Looks at all of their ids.
+    pub fn last_run_signal(&self, tenant: &TenantId, run: RunId) -> Result<u64, Error> {
+        let mut last = 0;
+        self.each_below(Prefix::run_signal_ids(tenant, run), |key, bytes| {
+            last = last.max(number(key, &bytes)?);
+            Ok(())
+        })?;
+        Ok(last)
+    }
+
+    /// What takes away every signal for a run, and their ids.
+    pub fn run_signals_gone(&self, tenant: &TenantId, run: RunId) -> Result<Vec<Write>, Error> {
+        let mut writes = Vec::new();
+        for prefix in [Prefix::run_signals(tenant, run), Prefix::run_signal_ids(tenant, run)] {
+            self.each_below(prefix, |key, _| {
+                writes.push(Write::Delete { key: key.clone() });
+                Ok(())
+            })?;
+        }
+        Ok(writes)
+    }
+
+    /// What a one-time URL is for.
+    pub fn waitpoint(
+        &self,
+        tenant: &TenantId,
+        token: &str,
+    ) -> Result<Option<WaitpointRecord>, Error> {
+        self.record(&Key::waitpoint(tenant, token))
+    }
+
+    fn sequence_at(&self, key: &Key) -> Result<Option<u64>, Error> {
+        let bytes = self.get(key)?;
+        bytes.map(|bytes| number(key, &bytes)).transpose()
+    }
+}
+
+fn number(key: &Key, bytes: &[u8]) -> Result<u64, Error> {
+    let bytes = <[u8; 8]>::try_from(bytes);
+    bytes
+        .map(u64::from_be_bytes)
+        .map_err(|_| Error::corrupt(format!("the row {key:?} has no sequence")))
+}
+
+/// Params as the JSON object that they were given as.
+mod params_as_json {
+    use super::{Params, Value};
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        params: &Params,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        params.to_value().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Params, D::Error> {
+        Params::of(&Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
