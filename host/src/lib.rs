@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod driver;
 pub mod egress;
 pub mod sandbox;

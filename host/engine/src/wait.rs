@@ -133,6 +133,14 @@ impl Wait {
         }
     }
 
+    /// Whether it only waits for a moment.
+    pub fn is_only_timer(&self) -> bool {
+        self.timer.is_some()
+            && self.signals.is_empty()
+            && self.run_signals.is_empty()
+            && self.runs.is_empty()
+    }
+
     /// The place of the condition that the end of `run` fulfils.
     pub fn index_of_run(&self, run: RunId) -> Option<u32> {
         self.runs.iter().find(|wait| wait.run == run).map(|wait| wait.index)

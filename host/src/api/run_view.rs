@@ -85,6 +85,7 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
         status: status.to_owned(),
         reason,
         since: rfc3339(step.since),
+        until: until_of(step).map(rfc3339),
         attempt: step.attempt,
         started_at: step.started_at.map(rfc3339),
         duration_ms: step.started_at.map(|from| until.since(from)),
@@ -101,16 +102,20 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
     }
 }
 
+/// When a step goes on at the latest.
+fn until_of(step: &StepRun) -> Option<Timestamp> {
+    match &step.state {
+        StepState::Suspended { wait } => wait.timer.map(|timer| timer.until),
+        StepState::BackingOff { until } => Some(*until),
+        _ => None,
+    }
+}
+
 /// What a suspended step waits for: `signal:payment`, `timer:2026-01-31T…`.
 pub(super) fn reason(wait: &Wait) -> String {
     match wait.timer {
-        Some(timer)
-            if wait.signals.is_empty() && wait.run_signals.is_empty() && wait.runs.is_empty() =>
-        {
-            format!("timer:{}", rfc3339(timer.until))
-        }
-        Some(timer) => format!("{} timer:{}", wait.reason(), rfc3339(timer.until)),
-        None => wait.reason(),
+        Some(timer) if wait.is_only_timer() => format!("timer:{}", rfc3339(timer.until)),
+        _ => wait.reason(),
     }
 }
 

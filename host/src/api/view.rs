@@ -215,15 +215,19 @@ pub struct StepView {
     /// The component that it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// How it stands: `pending`, `queued`, `running`, `waiting`, `succeeded`,
-    /// `failed`, `timed_out`, `unsatisfied` or `cancelled`.
+    /// How it stands: `pending`, `queued`, `running`, `suspended`, `waiting`,
+    /// `succeeded`, `failed`, `timed_out`, `unsatisfied` or `cancelled`.
     pub status: String,
-    /// Why, for a program: `needs:<steps>`, `slots`, `backoff:<moment>`, `when`,
-    /// or the reason of the failure.
+    /// Why, for a program: `needs:<steps>`, `slots`, `signal:<name>`,
+    /// `timer:<moment>`, `run:<id>`, `backoff:<moment>`, `when`, or the reason of
+    /// the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it has this status.
     pub since: String,
+    /// When it goes on at the latest, if it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// The last attempt that was started.
     pub attempt: u32,
     /// When its first attempt started.

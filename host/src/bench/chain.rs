@@ -174,7 +174,7 @@ fn definition(steps: u32) -> String {
     text
 }
 
-fn explain(error: crate::driver::ApplyError) -> anyhow::Error {
+pub(super) fn explain(error: crate::driver::ApplyError) -> anyhow::Error {
     match error {
         crate::driver::ApplyError::Problems(all) => {
             let lines: Vec<_> = all.iter().map(ToString::to_string).collect();

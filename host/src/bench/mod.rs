@@ -2,6 +2,8 @@
 //! the floors that it cannot go under, so that figures compare as ratios.
 
 mod chain;
+mod replay;
+mod suspended;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -9,6 +11,8 @@ use crate::driver::Driver;
 use crate::server;
 use anyhow::Result;
 pub use chain::{Chain, Figures, Floor};
+pub use replay::{Replay, ReplayFigures};
+pub use suspended::{Suspended, SuspendedFigures};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -42,9 +46,11 @@ fn cpu_s() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// A host of its own in `directory`, without a network.
+/// A host of its own in `directory`, without a network. Guests that wait leave
+/// memory at once.
 fn host(directory: &Path, compiler: PathBuf) -> Result<Driver> {
-    let config = Config::new(directory.to_owned(), compiler);
+    let config =
+        Config { wait_grace_ms: 0, ..Config::new(directory.to_owned(), compiler) };
     let driver = server::assemble(&config, Clock::System)?;
     driver.recover()?;
     Ok(driver)

@@ -114,6 +114,7 @@ pub(super) struct Step {
     pub(super) component: Option<String>,
     pub(super) status: String,
     pub(super) reason: Option<String>,
+    pub(super) until: Option<String>,
     pub(super) attempt: u32,
     pub(super) duration_ms: Option<u64>,
     pub(super) progress: Option<Progress>,

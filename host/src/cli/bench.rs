@@ -4,7 +4,7 @@
 use super::component;
 use super::table::Table;
 use super::terminal::Terminal;
-use crate::bench::{Chain, Figures};
+use crate::bench::{Chain, Figures, Replay, ReplayFigures, Suspended, SuspendedFigures};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,6 +19,41 @@ pub(super) enum Verb {
     /// the disk. The floors are a call of the same component without a host
     /// around it, and one row committed alone.
     Chain(Arguments),
+    /// Many steps that wait: memory, store, idle cost, restart, and how they wake
+    ///
+    /// Half of them wait for a moment, half for a signal. Another host is then
+    /// started on the same directory, and signals and timers wake some of them.
+    Suspended(SuspendedArguments),
+    /// A step that is played again over journals of 10 to 10,000 calls
+    Replay(ReplayArguments),
+}
+
+/// How many steps wait.
+#[derive(Debug, clap::Args)]
+pub(super) struct SuspendedArguments {
+    /// Steps that wait
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    steps: u64,
+    /// Timers that are due in the same second
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    due: u64,
+    /// The component that waits. Unless given, guest-examples/waiter is built
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// Where the data of the bench goes, and stays; a temporary directory unless given
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// How often a journal is played.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReplayArguments {
+    /// How often each journal is played
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    times: u32,
+    /// The component that waits. Unless given, guest-examples/waiter is built
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
 }
 
 /// How much of it.
@@ -43,11 +78,91 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn perform(verb: &Verb, terminal: &Terminal) -> Result<ExitCode> {
-    let Verb::Chain(arguments) = verb;
-    let component = match &arguments.component {
-        Some(file) => file.clone(),
-        None => noop(terminal)?,
+    let table = match verb {
+        Verb::Chain(arguments) => chain(arguments, terminal)?,
+        Verb::Suspended(arguments) => suspended(arguments, terminal)?,
+        Verb::Replay(arguments) => replay(arguments, terminal)?,
     };
+    if let Some(table) = table {
+        terminal.table(&table)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The figures as JSON where that is wanted, and else nothing.
+fn as_json(figures: &impl serde::Serialize, terminal: &Terminal) -> Result<bool> {
+    if terminal.is_json() {
+        terminal.json(&serde_json::to_value(figures)?)?;
+    }
+    Ok(terminal.is_json())
+}
+
+fn suspended(arguments: &SuspendedArguments, terminal: &Terminal) -> Result<Option<Table>> {
+    let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let directory = arguments.data_dir.as_deref().unwrap_or_else(|| temporary.path());
+    let bench = Suspended {
+        steps: arguments.steps,
+        due: arguments.due,
+        component: component_or(&arguments.component, "waiter", terminal)?,
+        compiler: std::env::current_exe().context("cannot find this program's file")?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(bench.run(directory, |what| terminal.note(what)))?;
+    Ok((!as_json(&figures, terminal)?).then(|| suspended_table(&figures)))
+}
+
+fn replay(arguments: &ReplayArguments, terminal: &Terminal) -> Result<Option<Table>> {
+    let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let bench = Replay {
+        times: arguments.times,
+        component: component_or(&arguments.component, "waiter", terminal)?,
+        compiler: std::env::current_exe().context("cannot find this program's file")?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(bench.run(temporary.path(), |what| terminal.note(what)))?;
+    Ok((!as_json(&figures, terminal)?).then(|| replay_table(&figures)))
+}
+
+fn suspended_table(figures: &SuspendedFigures) -> Table {
+    let mut table = Table::of_facts();
+    let mut fact = |name: &str, value: String| table.fact(name, value);
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    let ms = |us: f64| format!("{:.1} ms", us / 1e3);
+    let spread = |spread: &Option<crate::bench::Spread>| match spread {
+        Some(spread) => format!("{} / {}", ms(spread.p50_us), ms(spread.p99_us)),
+        None => String::new(),
+    };
+    fact("steps that wait", figures.steps.to_string());
+    fact("suspended per second", format!("{:.0}", figures.suspended_per_s));
+    fact("memory before / with them", format!("{} / {}", mib(figures.resident_before_bytes), mib(figures.resident_bytes)));
+    fact("runs in memory", figures.runs_in_memory.to_string());
+    fact("store for each", format!("{:.0} B", figures.store_bytes_each));
+    fact("idle: share of a core", format!("{:.2} %", figures.idle_cpu * 100.0));
+    fact("idle: commits", figures.idle_commits.to_string());
+    fact("restart", format!("{:.2} s", figures.restart_s));
+    fact("signal to next line p50 / p99", spread(&figures.signal_to_step));
+    fact("signal to end of run p50 / p99", spread(&figures.signal_to_end));
+    fact("timers in one second", figures.due.to_string());
+    fact("timers: lateness p50 / p99", spread(&figures.timer_lateness));
+    fact("timers: early", figures.timers_early.to_string());
+    table
+}
+
+fn replay_table(figures: &ReplayFigures) -> Table {
+    let mut table = Table::new(["CALLS#", "WAKE#", "CPU#", "FOR EACH CALL MORE#"]);
+    for journal in &figures.journals {
+        table.row([
+            journal.entries.to_string().into(),
+            format!("{:.2} ms", journal.wake_us / 1e3).into(),
+            format!("{:.2} ms", journal.cpu_us / 1e3).into(),
+            journal.us_per_entry.map_or(String::new(), |us| format!("{us:.2} µs")).into(),
+        ]);
+    }
+    table
+}
+
+fn chain(arguments: &Arguments, terminal: &Terminal) -> Result<Option<Table>> {
+    let component = component_or(&arguments.component, "noop", terminal)?;
     let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
     let directory = arguments.data_dir.as_deref().unwrap_or_else(|| temporary.path());
     let chain = Chain {
@@ -65,19 +180,23 @@ pub(super) fn perform(verb: &Verb, terminal: &Terminal) -> Result<ExitCode> {
     ));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(chain.run(directory))?;
-    if terminal.is_json() {
-        terminal.json(&serde_json::to_value(&figures)?)?;
-    } else {
-        terminal.table(&table(&figures))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok((!as_json(&figures, terminal)?).then(|| table(&figures)))
 }
 
-fn noop(terminal: &Terminal) -> Result<PathBuf> {
-    let crate_ = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples/noop");
+/// The component that was given, or else one of the examples.
+fn component_or(
+    given: &Option<PathBuf>,
+    example: &str,
+    terminal: &Terminal,
+) -> Result<PathBuf> {
+    if let Some(file) = given {
+        return Ok(file.clone());
+    }
+    let crate_ = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-examples").join(example);
     anyhow::ensure!(
         crate_.exists(),
-        "guest-examples/noop is not there: run this in a checkout of Segno, or give --component FILE"
+        "guest-examples/{example} is not there: run this in a checkout of Segno, or give \
+         --component FILE"
     );
     let built = component::build_quietly(&crate_, terminal)?;
     Ok(built.path)

@@ -4,6 +4,7 @@ use super::durable::Player;
 use super::journal::{self, Journal};
 use super::live::{InFlight, Live, LiveState};
 use super::{Driver, Extra, dormant, logs};
+use crate::crash;
 use crate::sandbox::{self, Context, Outcome as Ran, Report, Task, Watch};
 use crate::store::{self, AttemptLog, Write};
 use segno_engine::command::{Command, Outcome};
@@ -74,6 +75,7 @@ impl Driver {
         let unanswered = Unanswered { driver: &self, work: &work };
         let report = self.run_guest(&work).await;
         std::mem::forget(unanswered);
+        crash::point("guest is gone");
         let logs = self.log_writes(&work, &report);
         let usage = usage_of(&report);
         let outcome = match report.outcome {
@@ -120,6 +122,7 @@ impl Driver {
             }
         };
         let task = self.task_of(work, component, journal);
+        crash::point("guest starts");
         self.0.sandbox.run(task, &work.watch).await
     }
 
@@ -197,6 +200,7 @@ impl Driver {
                 Err((refusal, _)) => debug!(run = %live.id, %refusal, "nobody waits any more"),
             }
         }
+        crash::point("put away");
         drop(work);
         self.let_sleep(live).await;
     }

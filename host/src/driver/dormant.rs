@@ -5,6 +5,7 @@
 use super::live::{Live, LiveState};
 use super::signals::Waiter;
 use super::{Driver, Due, Error, inspect};
+use crate::crash;
 use crate::store::{self, Write};
 use segno_engine::event::{Event, Origin, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
@@ -24,6 +25,9 @@ pub(super) struct Dormant {
     /// Signals for everyone that its steps wait for: the step, the wait's place
     /// in its journal, and what it waits for.
     signals: Vec<(StepIndex, u64, SignalWait)>,
+    /// Whether its steps started runs that are open: they may have ended when
+    /// the host did, and nobody has told it.
+    pub(super) has_children: bool,
 }
 
 const FORMAT: u8 = 1;
@@ -37,7 +41,7 @@ impl Dormant {
                 signals.extend(waits.map(|signal| (step, wait.sequence, signal)));
             }
         }
-        Self { alarm: run.next_deadline(), signals }
+        Self { alarm: run.next_deadline(), signals, has_children: !run.children().is_empty() }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -132,7 +136,8 @@ impl Driver {
             let mut state = live.lock();
             (state.is_dormant, state.was_dormant) = (true, true);
         }
-        due.extend(effects);
+        // Runs that its steps started tell it themselves when they are over.
+        due.extend(effects.into_iter().filter(|due| !due.is_watch()));
         Ok(Some(live))
     }
 
@@ -160,7 +165,13 @@ impl Driver {
     /// Lets a run that only waits leave memory, once everything that is known
     /// of it is on stable storage. Whoever holds it keeps it here.
     pub(super) async fn let_sleep(&self, live: Arc<Live>) {
-        let ticket = live.lock().ticket.clone();
+        let ticket = {
+            let state = live.lock();
+            if !state.is_dormant {
+                return;
+            }
+            state.ticket.clone()
+        };
         if ticket.durable().await.is_err() || self.is_stopping() {
             return;
         }
@@ -168,6 +179,7 @@ impl Driver {
         if !(state.is_dormant && state.ticket.is_durable()) {
             return;
         }
+        crash::point("run leaves memory");
         let mut open = self.lock_live();
         // The map has one, and this is the other; no further one can appear
         // while the map is locked.

@@ -5,7 +5,7 @@
 use super::journal::{self, Pending, Taken};
 use super::live::Live;
 use super::signals::Publish;
-use super::{Driver, Error, Extra, RunSignal, SignalRunError, logs};
+use super::{Driver, Error, Extra, PublishError, RunSignal, SignalRunError, logs};
 use crate::egress;
 use crate::sandbox::{
     Answer, Answering, Call, Durable, Gone, LogLine, NewEntry, Refusal, Request, Response,
@@ -51,8 +51,8 @@ impl Durable for Player {
                 | Call::WaitRun { .. }
                 | Call::WaitAny { .. } => self.wait(entry, call).await,
                 Call::Publish { name, params, payload } => {
-                    let published = self.publish(&entry, name, (&params, payload));
-                    self.done(&entry, Answer::Published(published?))
+                    let published = self.publish(&entry, name, (&params, payload)).await?;
+                    self.done(&entry, Answer::Published(published))
                 }
                 Call::PublishToRun { run, name, payload } => {
                     let published = self.publish_to_run(&entry, (&run, name), payload);
@@ -165,7 +165,7 @@ impl Player {
         Some(logs::write(self.tenant(), root, self.driver.0.clock.now(), &log))
     }
 
-    fn publish(
+    async fn publish(
         &self,
         entry: &NewEntry,
         name: String,
@@ -187,10 +187,16 @@ impl Player {
         let id = Some(self.identity(entry));
         let by = format!("{}/{}", self.live.id, self.id);
         let publish = Publish { name, id, params, payload, by };
-        match self.driver.order_publish(self.tenant(), publish, Vec::new()) {
-            Ok((published, _)) => Ok(Ok(published.sequence)),
-            Err(super::PublishError::Store(error)) => Err(broken(&error)),
-            Err(error) => Ok(refused("invalid", error.to_string())),
+        loop {
+            match self.driver.order_publish(self.tenant(), publish.clone(), Vec::new()) {
+                Ok((published, _)) => return Ok(Ok(published.sequence)),
+                Err(PublishError::Store(error)) => return Err(broken(&error)),
+                Err(PublishError::Busy) => {
+                    let barrier = self.driver.0.store.barrier();
+                    barrier.durable().await.map_err(|error| broken(&error))?;
+                }
+                Err(error) => return Ok(refused("invalid", error.to_string())),
+            }
         }
     }
 

@@ -136,6 +136,9 @@ impl Driver {
     ) -> Result<Published, SignalRunError> {
         let (published, ticket) = self.order_signal(tenant, run, signal, Vec::new())?;
         ticket.durable().await.map_err(Error::from)?;
+        if let Some(live) = self.live(tenant, run) {
+            self.let_sleep(live).await;
+        }
         Ok(published)
     }
 
@@ -153,6 +156,9 @@ impl Driver {
     ) -> Result<(Published, Ticket), SignalRunError> {
         check(&signal)?;
         let Some(live) = self.open(tenant, run)? else {
+            if let Some(published) = self.sent_before(tenant, run, &signal)? {
+                return Ok((published, self.0.store.barrier()));
+            }
             let known = !self.0.store.events(tenant, run, 0, 1).map_err(Error::from)?.is_empty();
             return Err(match known {
                 true => SignalRunError::Over(run),
@@ -174,14 +180,14 @@ impl Driver {
     ) -> Result<(Published, Ticket), SignalRunError> {
         let mut state = live.lock();
         let RunSignal { name, id, payload, by } = signal;
-        if !state.run.status().is_open() {
-            return Err(SignalRunError::Over(live.id));
-        }
         if let Some(id) = &id
             && let Some(sequence) = self.known(live, &state, id)?
         {
             let published = Published { name, id: id.clone(), sequence, repeated: true };
             return Ok((published, state.ticket.clone()));
+        }
+        if !state.run.status().is_open() {
+            return Err(SignalRunError::Over(live.id));
         }
         let sequence = state.inbox.last + 1;
         let fresh = || self.0.clock.new_run_id().to_string().replacen("run_", "sig_", 1);
@@ -220,6 +226,19 @@ impl Driver {
         state.inbox.last = sequence;
         state.inbox.ids.insert(id.clone(), sequence);
         Ok((Published { name, id, sequence, repeated: false }, state.ticket.clone()))
+    }
+
+    /// A signal that a run which is over was sent before.
+    fn sent_before(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        signal: &RunSignal,
+    ) -> Result<Option<Published>, Error> {
+        let Some(id) = &signal.id else { return Ok(None) };
+        let known = self.0.store.run_signal_by_id(tenant, run, id)?;
+        let (name, id) = (signal.name.clone(), id.clone());
+        Ok(known.map(|sequence| Published { name, id, sequence, repeated: true }))
     }
 
     fn known(&self, live: &Live, state: &LiveState, id: &str) -> Result<Option<u64>, Error> {

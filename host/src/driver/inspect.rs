@@ -93,10 +93,16 @@ impl Driver {
                 more.then(|| state.ticket.clone())
             };
             match ticket {
-                Some(ticket) => return Ok(ticket.durable().await?),
+                Some(ticket) => {
+                    ticket.durable().await?;
+                    break;
+                }
                 None => changed.await,
             }
         }
+        // Nobody else may want it in memory.
+        self.let_sleep(live).await;
+        Ok(())
     }
 
     /// Returns when the run is over, and that is on stable storage. Returns at

@@ -171,6 +171,17 @@ impl Driver {
         }
     }
 
+    /// How many runs are in memory.
+    pub fn runs_in_memory(&self) -> usize {
+        self.lock_live().len()
+    }
+
+    /// Whether a run is in memory: one that only waits is not, and one that is
+    /// over is for a while.
+    pub fn is_in_memory(&self, tenant: &TenantId, run: RunId) -> bool {
+        self.live(tenant, run).is_some()
+    }
+
     /// Whether the host is about to end: nobody should wait for a run any more.
     pub fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::SeqCst)

@@ -47,6 +47,11 @@ impl Due {
         Self { live: Arc::clone(live), what: What::Again(effect) }
     }
 
+    /// Whether it only looks how a run is doing that a step started.
+    pub(super) fn is_watch(&self) -> bool {
+        matches!(&self.what, What::Again(Effect::WatchChild { .. }))
+    }
+
     /// A wait that is over.
     pub(super) fn unsubscribe(
         live: &Arc<Live>,

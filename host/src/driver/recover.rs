@@ -22,14 +22,16 @@ impl Driver {
         let (mut count, mut dormant) = (0, 0);
         let mut failure = None;
         self.0.store.open_runs(|tenant, run, bytes| {
-            if let Some(known) = Dormant::decode(&bytes) {
+            let known = Dormant::decode(&bytes);
+            let was_dormant = known.is_some();
+            if let Some(known) = known.filter(|known| !known.has_children) {
                 dormant += 1;
                 self.0.alarms.replace((tenant, run), None, known.alarm);
                 let resubscribed = self.resubscribe(tenant, known.waiters(run));
                 failure = failure.take().or(resubscribed.err());
                 return;
             }
-            match self.take_up(tenant, run) {
+            match self.take_up(tenant, run, was_dormant) {
                 Ok(effects) => {
                     count += 1;
                     due.extend(effects);
@@ -47,7 +49,12 @@ impl Driver {
         Ok(count + dormant)
     }
 
-    fn take_up(&self, tenant: &TenantId, run: RunId) -> Result<Vec<super::Due>, String> {
+    fn take_up(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        was_dormant: bool,
+    ) -> Result<Vec<super::Due>, String> {
         let history = inspect::history(&self.0.store, tenant, run).map_err(|e| e.to_string())?;
         let created = history.first().and_then(|record| record.events.first());
         let Some(Event::RunCreated { workflow, version, .. }) = created else {
@@ -60,7 +67,9 @@ impl Driver {
             .map_err(|corrupt| corrupt.to_string())?;
         self.resubscribe(tenant, Dormant::waiters_of(&folded)).map_err(|e| e.to_string())?;
         let adopted = self.adopt(tenant, folded, history.len() as u64);
-        Ok(adopted.map_err(|error| error.to_string())?.1)
+        let (live, due) = adopted.map_err(|error| error.to_string())?;
+        live.lock().is_dormant = was_dormant;
+        Ok(due)
     }
 
     #[expect(clippy::disallowed_methods, reason = "alarms are a task of their own")]

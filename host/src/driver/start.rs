@@ -2,6 +2,7 @@
 //! it gets a number, and the same request never starts two.
 
 use super::{Driver, Extra, inspect};
+use crate::crash;
 use crate::driver::live::Live;
 use crate::store::{self, RequestRecord, Ticket, Write};
 use segno_engine::event::{Event, Origin};
@@ -136,6 +137,7 @@ impl Driver {
                 (Started { run: id, number: Some(number), repeated: false }, state.ticket.clone())
             }
         };
+        crash::point("run ordered");
         self.perform(due);
         Ok((started, ticket))
     }

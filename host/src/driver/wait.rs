@@ -293,13 +293,11 @@ impl Player {
     /// to leave, or when others need its place.
     fn grace(&self, wait: &Wait) -> Duration {
         let grace = self.driver.0.outside.grace;
-        let only_timer =
-            wait.signals.is_empty() && wait.run_signals.is_empty() && wait.runs.is_empty();
         let too_far = wait.timer.is_some_and(|timer| {
             let left = timer.until.since(self.driver.0.clock.now());
             u128::from(left) > grace.as_millis()
         });
-        match (only_timer && too_far) || self.driver.0.sandbox.is_busy() {
+        match (wait.is_only_timer() && too_far) || self.driver.0.sandbox.is_busy() {
             true => Duration::ZERO,
             false => grace,
         }

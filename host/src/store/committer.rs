@@ -69,7 +69,9 @@ fn write(line: &Line, backend: &dyn Backend, group: Group) -> Result<(), Error> 
     let commits = group.commits();
     let rows = last_of_each_row(group.writes);
     backend.apply(&rows)?;
+    crate::crash::point("group written");
     backend.sync()?;
+    crate::crash::point("group flushed");
     let bytes = rows.iter().map(Write::bytes).sum::<usize>();
     line.settle(commits, rows.len() as u64, bytes as u64);
     Ok(())

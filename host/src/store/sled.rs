@@ -114,7 +114,9 @@ impl Sled {
     fn leave_mark(&self) -> Result<(), Error> {
         let next = self.mark()?.unwrap_or(0) + 1;
         self.db.insert(MARK_KEY, &next.to_be_bytes()).map_err(|e| refused("write", e))?;
+        crate::crash::point("mark written");
         self.sync()?;
+        crate::crash::point("mark flushed");
         self.directory.set_mark(next)
     }
 

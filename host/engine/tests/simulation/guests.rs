@@ -38,8 +38,9 @@ impl World {
         let number = run.body().steps[step as usize].id[1..].parse().expect("ids are s<n>");
         let programs = if is_child(run) { &self.child.programs } else { &self.main.programs };
         let program = Arc::clone(&programs[&number]);
-        let StepRunInput { input, sequence } = input_of(run, step);
-        let play = Play::new(number, program, &input, sequence);
+        let step_run = &run.steps()[step as usize];
+        let input = step_run.input.as_ref().expect("it was given its input");
+        let play = Play::new(number, program, input, step_run.sequence);
         let hangs = self.trouble.unreliable && self.choices.chance(5);
         let phase = if hangs { Phase::Hangs } else { Phase::Busy };
         let pace_ms = [1, 50, 5_000][self.choices.below(3) as usize];
@@ -185,7 +186,7 @@ impl World {
         }
         let answer = Some(Answer::Answered(worth));
         let entry = Entry { request: Request::Effect(ask), wait: None, answer };
-        self.keep_rows(vec![Row::Journal((key.0, key.1), sequence, entry.clone())]);
+        self.keep_rows(vec![Row::Journal((key.0, key.1), sequence, Box::new(entry.clone()))]);
         self.answer(key, entry.answer);
     }
 
@@ -206,7 +207,7 @@ impl World {
             answer: Some(Answer::Started(child)),
         };
         let mut extra = Extra::default();
-        extra.rows.push(Row::Journal((id, step), sequence, entry.clone()));
+        extra.rows.push(Row::Journal((id, step), sequence, Box::new(entry.clone())));
         if let Some(run) = self.runs.get(&child) {
             self.witness.count("runs started again");
             let is_known = self.runs[&id].children().contains_key(&child);
@@ -242,7 +243,6 @@ impl World {
         let (id, step, attempt) = key;
         let place = (id, step);
         let sequence = self.executor.guests[&key].play.sequence;
-        let now = self.now().max(self.runs[&id].updated_at());
         let found = conditions.iter().enumerate().find_map(|(index, condition)| {
             self.holds_already(place, index as u32, (condition, child))
         });
@@ -256,13 +256,12 @@ impl World {
             }
             let answer = Some(Answer::Woken(wake.clone(), self.ended_well(&wake)));
             let entry = Entry { request, wait: Some(wait), answer: answer.clone() };
-            rows.push(Row::Journal(place, sequence, entry));
+            rows.push(Row::Journal(place, sequence, Box::new(entry)));
             self.keep_rows(rows);
             return self.answer(key, answer);
         }
-        debug_assert!(wait.timer.is_none_or(|timer| timer.until >= now));
         let entry = Entry { request, wait: Some(wait.clone()), answer: None };
-        let rows = vec![Row::Journal(place, sequence, entry)];
+        let rows = vec![Row::Journal(place, sequence, Box::new(entry))];
         self.submit_with(
             id,
             &Command::Suspend { step, attempt, wait },
@@ -381,7 +380,10 @@ impl World {
                     Wake::RunSignal { sequence, .. } => Some(Row::RunSignalTaken(id, *sequence)),
                     Wake::Timer { .. } | Wake::Signal { .. } | Wake::Run { .. } => None,
                 };
-                [Row::Journal((id, *step), sequence, entry)].into_iter().chain(taken).collect()
+                [Row::Journal((id, *step), sequence, Box::new(entry))]
+                    .into_iter()
+                    .chain(taken)
+                    .collect()
             }
             Event::AttemptStarted { step, attempt } if *attempt > 1 => {
                 let place = (id, *step);
@@ -391,17 +393,6 @@ impl World {
             _ => Vec::new(),
         }
     }
-}
-
-struct StepRunInput {
-    input: Payload,
-    sequence: u64,
-}
-
-fn input_of(run: &Run, step: StepIndex) -> StepRunInput {
-    let step = &run.steps()[step as usize];
-    let input = step.input.clone().expect("it was given its input");
-    StepRunInput { input, sequence: step.sequence }
 }
 
 /// Whether a step started this run.

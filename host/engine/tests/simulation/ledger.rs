@@ -79,10 +79,12 @@ impl Ledger {
     /// the order in which it came.
     fn take(&mut self, commit: &Commit, run: RunId, sequence: u64) {
         let takers = commit.rows.iter().filter(|row| match row {
-            Row::Journal((of, _), _, Entry { answer: Some(Answer::Woken(wake, _)), .. }) => {
-                *of == run
-                    && matches!(wake, Wake::RunSignal { sequence: taken, .. } if *taken == sequence)
-            }
+            Row::Journal((of, _), _, entry) => match &entry.answer {
+                Some(Answer::Woken(Wake::RunSignal { sequence: taken, .. }, _)) => {
+                    (*of, *taken) == (run, sequence)
+                }
+                _ => false,
+            },
             _ => false,
         });
         assert_eq!(takers.count(), 1, "signal {sequence} to {run} was not given to one wait");

@@ -14,7 +14,7 @@ pub type Place = (RunId, StepIndex);
 #[derive(Clone, Debug)]
 pub enum Row {
     /// A call, or what it gave.
-    Journal(Place, u64, Entry),
+    Journal(Place, u64, Box<Entry>),
     /// The journal ends before this sequence: what followed is done again.
     Forget(Place, u64),
     /// The journal is empty, because the step continued as new.
@@ -25,6 +25,20 @@ pub enum Row {
     RunSignal(RunId, u64, RunSignal),
     /// A wait has consumed it.
     RunSignalTaken(RunId, u64),
+}
+
+impl Row {
+    /// The identity of the publication that this accepts, if it does.
+    pub fn publication(&self) -> Option<u64> {
+        match self {
+            Self::Signal(Signal { id, .. }) | Self::RunSignal(_, _, RunSignal { id, .. }) => {
+                Some(*id)
+            }
+            Self::Journal(..) | Self::Forget(..) | Self::Clear(_) | Self::RunSignalTaken(..) => {
+                None
+            }
+        }
+    }
 }
 
 /// A call in a journal.
@@ -75,7 +89,7 @@ impl Shelf {
     pub fn apply(&mut self, row: &Row) {
         match row {
             Row::Journal(place, sequence, entry) => {
-                self.journals.entry(*place).or_default().insert(*sequence, entry.clone());
+                self.journals.entry(*place).or_default().insert(*sequence, Entry::clone(entry));
             }
             Row::Forget(place, from) => {
                 self.journals.entry(*place).or_default().split_off(from);

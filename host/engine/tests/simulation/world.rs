@@ -12,7 +12,7 @@ use crate::post::{Errand, Publication};
 use crate::program::Programs;
 use crate::recovery::recover;
 use crate::server::Server;
-use crate::shelf::{Row, RunSignal, Shelf, Signal};
+use crate::shelf::{Row, Shelf};
 use crate::witness::Witness;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
@@ -183,7 +183,9 @@ impl World {
             assert!(self.happenings < HAPPENINGS_MAX, "something goes round in circles");
         }
         assert_eq!(self.log.at_risk(), 0, "all is durable in the end");
-        assert!(self.unacknowledged.is_empty(), "lost: {:?}", self.unacknowledged);
+        for id in self.unacknowledged.keys() {
+            assert!(self.shelf.published(*id).is_some(), "publication {id} was lost");
+        }
         for run in self.runs.values() {
             assert!(!run.status().is_open(), "nothing will move {:#?}", Picture::of(run));
         }
@@ -224,12 +226,8 @@ impl World {
             Happening::FlushEnds => {
                 for commit in self.log.end_flush() {
                     self.witness.sees(commit);
-                    for row in &commit.rows {
-                        if let Row::Signal(Signal { id, .. })
-                        | Row::RunSignal(_, _, RunSignal { id, .. }) = row
-                        {
-                            self.unacknowledged.remove(id);
-                        }
+                    for id in commit.rows.iter().filter_map(Row::publication) {
+                        self.unacknowledged.remove(&id);
                     }
                 }
                 self.send_what_may_be_sent();

@@ -152,6 +152,17 @@ impl Lane {
                 let attempt = format!("attempt {}", event.attempt);
                 self.line(event, "started", Ink::Busy).because(&attempt)
             }
+            "attempt_suspended" => {
+                self.state = State::Waiting(String::new());
+                let why = super::status::explain(&event.reason);
+                self.line(event, "suspended", Ink::Waiting).because(&why)
+            }
+            "attempt_resumed" => {
+                self.state = State::Running;
+                self.line(event, "goes on", Ink::Busy)
+            }
+            "step_continued" => self.line(event, "continues", Ink::Busy).because("as new"),
+            "child_started" => self.line(event, "started", Ink::Busy).because(&event.run),
             "attempt_failed" => return Some(self.attempt_failed(event, &failure)),
             "step_succeeded" => {
                 let count = self.parts();

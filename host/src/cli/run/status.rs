@@ -1,7 +1,7 @@
 //! Why something is as it is: the machine's reason as a sentence.
 
 use crate::cli::answer::{Failure, Step};
-use crate::cli::measure::time_of_day;
+use crate::cli::measure::{day_and_time, time_of_day};
 
 /// What a reason of the server means.
 pub(super) fn explain(reason: &str) -> String {
@@ -10,6 +10,9 @@ pub(super) fn explain(reason: &str) -> String {
         ("needs", steps) => format!("waits for {}", steps.replace(',', ", ")),
         ("slots", _) => "waits for a free slot".to_owned(),
         ("when", _) => "its `when` does not hold".to_owned(),
+        ("signal", name) => format!("waits for signal {name}"),
+        ("run", run) => format!("waits for {run}"),
+        ("timer", moment) => format!("sleeps until {}", day_and_time(moment)),
         ("backoff", moment) => format!("is tried again at {}", time_of_day(moment)),
         ("cancelling", _) => "is being cancelled".to_owned(),
         ("limit", which) => format!("limit of {which} exceeded"),
@@ -21,7 +24,7 @@ pub(super) fn explain(reason: &str) -> String {
 pub(super) fn why(step: &Step) -> String {
     let waits = match &step.reason {
         Some(reason) if step.failure.as_ref().is_none_or(|failure| failure.reason != *reason) => {
-            explain(reason)
+            with_end(explain(reason), step)
         }
         _ => String::new(),
     };
@@ -29,6 +32,17 @@ pub(super) fn why(step: &Step) -> String {
         None => waits,
         Some(failure) if waits.is_empty() => cause(failure),
         Some(failure) => format!("{waits}; {}", cause(failure)),
+    }
+}
+
+/// A wait for something that may not come says how long it lasts at most.
+fn with_end(why: String, step: &Step) -> String {
+    let is_timer = step.reason.as_deref().is_some_and(|reason| reason.starts_with("timer:"));
+    match &step.until {
+        Some(until) if step.status == "suspended" && !is_timer => {
+            format!("{why}, until {} at most", day_and_time(until))
+        }
+        _ => why,
     }
 }
 

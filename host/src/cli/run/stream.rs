@@ -38,6 +38,8 @@ pub(super) struct Happening {
     pub(super) total: u64,
     /// The present part.
     pub(super) message: String,
+    /// A run that a step started.
+    pub(super) run: String,
     /// Why a run is stopped.
     pub(super) stop: Value,
 }
