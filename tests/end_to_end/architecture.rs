@@ -71,6 +71,8 @@ fn nobody_names(folder: &str, except: &str, word: &str) {
             continue;
         }
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        // A place to die in a test knows nothing, and is no part of a release.
+        let code = code.filter(|line| !line.contains("crate::crash::point("));
         let line = code.into_iter().find(|line| line.contains(word));
         assert!(line.is_none(), "{} names {word}: {line:?}", path.display());
     }

@@ -17,8 +17,19 @@ pub fn component(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let directory = BUILT.get_or_init(|| {
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("components");
-        let crates =
-            ["hello", "noop", "hostile", "weather/load", "weather/aggregate", "weather/report"];
+        let crates = [
+            "hello",
+            "noop",
+            "hostile",
+            "probe",
+            "order-fulfilment",
+            "approval",
+            "drip",
+            "saga",
+            "weather/load",
+            "weather/aggregate",
+            "weather/report",
+        ];
         let built = Command::new(SEGNO)
             .args(["component", "build", "--out"])
             .arg(&out)

@@ -2,6 +2,7 @@
 //! through the command line and HTTP, as a user's would.
 
 mod architecture;
+mod durable;
 mod guests;
 mod hostile;
 mod kill;

@@ -1,7 +1,7 @@
 //! A server of its own for each test: a child process on a port of its choice,
 //! with a data directory that goes away with it.
 
-use crate::guests::{SEGNO, component};
+use crate::guests::{SEGNO, component, examples};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -12,18 +12,25 @@ use tempfile::TempDir;
 pub struct Server {
     child: Child,
     data: TempDir,
+    options: Vec<String>,
     pub url: String,
 }
 
 impl Server {
     /// A server on an empty directory.
     pub fn start() -> Self {
-        Self::on(tempfile::tempdir().expect("a temporary directory"))
+        Self::start_with(&[])
     }
 
-    fn on(data: TempDir) -> Self {
-        let (child, url) = spawn(data.path());
-        Self { child, data, url }
+    /// One with more options on its command line.
+    pub fn start_with(options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::on(tempfile::tempdir().expect("a temporary directory"), options)
+    }
+
+    fn on(data: TempDir, options: Vec<String>) -> Self {
+        let (child, url) = spawn(data.path(), &options);
+        Self { child, data, options, url }
     }
 
     /// Kills the process as a power cut would, and starts another on the same
@@ -32,7 +39,8 @@ impl Server {
         self.child.kill().expect("the server is running");
         self.child.wait().expect("the server has ended");
         let data = std::mem::replace(&mut self.data, tempfile::tempdir().expect("a directory"));
-        Self::on(data)
+        let options = std::mem::take(&mut self.options);
+        Self::on(data, options)
     }
 
     /// Where its data is.
@@ -58,6 +66,13 @@ impl Server {
         self.json(&["component", "push", &file.to_string_lossy(), name]);
     }
 
+    /// Pushes one of the examples under its own name, and its workflow.
+    pub fn push_with_workflow(&self, example: &str) {
+        self.push(example, &format!("{example}@1.0.0"));
+        let file = examples().join(example).join("workflow.yaml");
+        self.json(&["workflow", "apply", &file.to_string_lossy()]);
+    }
+
     /// Pushes a definition.
     pub fn apply(&self, definition: &str) -> Value {
         let file = self.data.path().join("definition.yaml");
@@ -79,6 +94,31 @@ impl Server {
         let mut answer = ureq::post(&url).send_json(body).expect("the server answers");
         let run: Value = answer.body_mut().read_json().expect("answers are JSON");
         run["run"].as_str().expect("a run has an identifier").to_owned()
+    }
+
+    /// What a POST of `body` to this path below the tenant answers.
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}/v1/tenants/default/{path}", self.url);
+        let mut answer = ureq::post(&url).send_json(body).expect("the server answers");
+        answer.body_mut().read_json().expect("answers are JSON")
+    }
+
+    /// The first event of the run that is `wanted`, once there is one.
+    pub fn event(&self, run: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let found = self.events(run).find(|event| wanted(event));
+        found.expect("the run has such an event before it ends")
+    }
+
+    /// The events of the run, as they happen, until it is over.
+    pub fn events(&self, run: &str) -> impl Iterator<Item = Value> + use<> {
+        let url = format!("{}/v1/tenants/default/runs/{run}/events", self.url);
+        let answer = ureq::get(&url).call().expect("the server answers");
+        let lines = BufReader::new(answer.into_body().into_reader()).lines();
+        let lines = lines.map(|line| line.expect("the stream goes on to the end of the run"));
+        lines.filter_map(|line| {
+            let data = line.strip_prefix("data:")?;
+            Some(serde_json::from_str(data.trim()).expect("events are JSON"))
+        })
     }
 
     /// The run, once it is over.
@@ -111,10 +151,11 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn spawn(data: &Path) -> (Child, String) {
+fn spawn(data: &Path, options: &[String]) -> (Child, String) {
     let mut child = Command::new(SEGNO)
         .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data.join("store"))
+        .args(options)
         .env("SEGNO_LOG", "warn")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -5,6 +5,7 @@ use super::run_view::{run_view, step_view_with_payloads};
 use super::view::{IterationView, LogLineView, PageView, RunItemView, RunView, StepView};
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
+use crate::crash;
 use crate::driver::{Driver, Snapshot, StartRun};
 use crate::store::RunRecord;
 use axum::Json;
@@ -84,6 +85,7 @@ pub(super) async fn start(
         idempotency_key: key.transpose()?,
     };
     let started = driver.start(&tenant, start).await?;
+    crash::point("start is answered");
     let status = if started.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let view = shown_after(&driver, &tenant, started.run, query.wait).await?;
     Ok((status, Json(view)))

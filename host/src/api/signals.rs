@@ -5,6 +5,7 @@ use super::runs::find;
 use super::view::PageView;
 use super::{Tenant, limit, paging};
 use crate::clock::rfc3339;
+use crate::crash;
 use crate::driver::{Driver, Publish, Published, RunSignal};
 use crate::store::SignalRecord;
 use axum::Json;
@@ -133,6 +134,7 @@ pub(super) async fn publish(
         by: "api".to_owned(),
     };
     let published = driver.publish(&tenant, publish).await?;
+    crash::point("signal is answered");
     Ok(answer(published))
 }
 
@@ -161,6 +163,7 @@ pub(super) async fn send_to_run(
         by: "api".to_owned(),
     };
     let published = driver.signal_run(&tenant, run, signal).await?;
+    crash::point("run signal is answered");
     Ok(answer(published))
 }
 

@@ -3,6 +3,7 @@
 
 use super::problem::Problem;
 use crate::clock::rfc3339;
+use crate::crash;
 use crate::driver::Driver;
 use crate::store::WaitpointRecord;
 use axum::Json;
@@ -66,6 +67,7 @@ pub(super) async fn answer(
         })?,
     };
     driver.answer_waitpoint(&token, payload).await?;
+    crash::point("url is answered");
     let WaitpointRecord { run: _, name, used_at } = driver.waitpoint(&token).await?;
     let about = "thank you, the run has the answer";
     let view = WaitpointView { signal: name, used_at: used_at.map(rfc3339), about };

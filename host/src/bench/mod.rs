@@ -11,12 +11,12 @@ use crate::driver::Driver;
 use crate::server;
 use anyhow::Result;
 pub use chain::{Chain, Figures, Floor};
-pub use replay::{Replay, ReplayFigures};
-pub use suspended::{Suspended, SuspendedFigures};
 use hdrhistogram::Histogram;
+pub use replay::{Replay, ReplayFigures};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+pub use suspended::{Suspended, SuspendedFigures};
 
 /// The distribution of one measured time.
 #[derive(Debug, Clone, Serialize)]
@@ -49,8 +49,7 @@ fn cpu_s() -> f64 {
 /// A host of its own in `directory`, without a network. Guests that wait leave
 /// memory at once.
 fn host(directory: &Path, compiler: PathBuf) -> Result<Driver> {
-    let config =
-        Config { wait_grace_ms: 0, ..Config::new(directory.to_owned(), compiler) };
+    let config = Config { wait_grace_ms: 0, ..Config::new(directory.to_owned(), compiler) };
     let driver = server::assemble(&config, Clock::System)?;
     driver.recover()?;
     Ok(driver)

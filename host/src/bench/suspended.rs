@@ -151,9 +151,12 @@ impl Suspended {
         let (mut to_step, mut to_end) = (histogram(), histogram());
         let mut runs = std::collections::HashMap::new();
         // The runs of the first odd numbers, in the order of their numbers.
-        let first = start_many(driver, tenant, SIGNALS, |number| {
-            json!({ "signal": u64::MAX / 4 + number })
-        });
+        let first = start_many(
+            driver,
+            tenant,
+            SIGNALS,
+            |number| json!({ "signal": u64::MAX / 4 + number }),
+        );
         for (number, run) in first.await? {
             runs.insert(number, run);
         }
@@ -185,7 +188,8 @@ impl Suspended {
     ) -> Result<()> {
         // All must wait before the first is due.
         let ahead = Duration::from_secs(5) + Duration::from_millis(self.due);
-        let due = Timestamp(driver.clock().now().plus_ms(ahead.as_millis() as u64).0 / 1_000 * 1_000);
+        let due =
+            Timestamp(driver.clock().now().plus_ms(ahead.as_millis() as u64).0 / 1_000 * 1_000);
         let count = self.due.max(1);
         let moment = move |number: u64| due.0 + number * 1_000 / count;
         let wait = move |number: u64| json!({ "until": moment(number) });

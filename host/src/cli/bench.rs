@@ -134,7 +134,10 @@ fn suspended_table(figures: &SuspendedFigures) -> Table {
     };
     fact("steps that wait", figures.steps.to_string());
     fact("suspended per second", format!("{:.0}", figures.suspended_per_s));
-    fact("memory before / with them", format!("{} / {}", mib(figures.resident_before_bytes), mib(figures.resident_bytes)));
+    fact(
+        "memory before / with them",
+        format!("{} / {}", mib(figures.resident_before_bytes), mib(figures.resident_bytes)),
+    );
     fact("runs in memory", figures.runs_in_memory.to_string());
     fact("store for each", format!("{:.0} B", figures.store_bytes_each));
     fact("idle: share of a core", format!("{:.2} %", figures.idle_cpu * 100.0));
@@ -184,11 +187,7 @@ fn chain(arguments: &Arguments, terminal: &Terminal) -> Result<Option<Table>> {
 }
 
 /// The component that was given, or else one of the examples.
-fn component_or(
-    given: &Option<PathBuf>,
-    example: &str,
-    terminal: &Terminal,
-) -> Result<PathBuf> {
+fn component_or(given: &Option<PathBuf>, example: &str, terminal: &Terminal) -> Result<PathBuf> {
     if let Some(file) = given {
         return Ok(file.clone());
     }

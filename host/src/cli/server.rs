@@ -57,6 +57,9 @@ pub(super) struct Listen {
     /// https://segno.example.com
     #[arg(long, value_name = "URL", env = "SEGNO_PUBLIC_URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// How long a step that waits stays in memory at most, as in 500ms; a second unless said
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    wait_grace: Option<Duration>,
     /// How long signals are kept at least, as in 36h; a week unless said
     #[arg(long, value_name = "DURATION", value_parser = retention)]
     signal_retention: Option<Duration>,
@@ -102,6 +105,9 @@ pub(super) fn serve(
     config.limits = config.limits.changed(&listen.default_limits, &listen.max_limits);
     config.grant_http.clone_from(&listen.grant_http);
     config.public_url.clone_from(&listen.public_url);
+    if let Some(grace) = listen.wait_grace {
+        config.wait_grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    }
     if let Some(retention) = listen.signal_retention {
         config.signal_retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
     }

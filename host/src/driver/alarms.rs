@@ -2,6 +2,7 @@
 //! sleeps until its first entry, so that waiting costs nothing.
 
 use super::Driver;
+use crate::crash;
 use segno_engine::command::Command;
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use std::collections::BTreeMap;
@@ -69,6 +70,7 @@ impl Driver {
     }
 
     fn check_deadlines(&self, tenant: &TenantId, run: RunId) {
+        crash::point("alarm fires");
         let live = match self.open(tenant, run) {
             Ok(Some(live)) => live,
             Ok(None) => return,

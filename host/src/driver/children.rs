@@ -5,6 +5,7 @@ use super::durable::{Player, broken, refused};
 use super::live::{Live, LiveState};
 use super::wait::result_of;
 use super::{Driver, Due, Error, Extra, inspect};
+use crate::crash;
 use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
 use crate::store::{self, Ticket};
 use segno_engine::command::Command;
@@ -95,6 +96,7 @@ impl Player {
         }
         let mut due = VecDeque::new();
         let started = self.order_child(entry, wanted, &mut due);
+        crash::point("child ordered");
         self.driver.perform(due);
         started
     }
@@ -286,6 +288,7 @@ impl Driver {
         due: &mut VecDeque<Due>,
     ) {
         let Some(result) = child.lock().run.iteration_result() else { return };
+        crash::point("child reports");
         match self.find(&child.tenant, parent, due) {
             Ok(Some(live)) => self.end_child(&live, (step, child.id), result, due),
             // It did not wait for this one.

@@ -138,6 +138,7 @@ impl Driver {
         }
         // Runs that its steps started tell it themselves when they are over.
         due.extend(effects.into_iter().filter(|due| !due.is_watch()));
+        crash::point("run is in memory again");
         Ok(Some(live))
     }
 

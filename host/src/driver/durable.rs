@@ -6,6 +6,7 @@ use super::journal::{self, Pending, Taken};
 use super::live::Live;
 use super::signals::Publish;
 use super::{Driver, Error, Extra, PublishError, RunSignal, SignalRunError, logs};
+use crate::crash;
 use crate::egress;
 use crate::sandbox::{
     Answer, Answering, Call, Durable, Gone, LogLine, NewEntry, Refusal, Request, Response,
@@ -363,7 +364,9 @@ impl Player {
         };
         // Nothing leaves before everything that led to it is on stable storage.
         ticket.durable().await.map_err(|error| broken(&error))?;
+        crash::point("request leaves");
         let sent = egress.send(checked, &self.identity(entry), &secrets).await;
+        crash::point("request answered");
         let response = sent.map(Response::from).map_err(Refusal::from);
         self.answered(entry, Answer::Response(response))
     }

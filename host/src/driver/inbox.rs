@@ -5,6 +5,7 @@
 use super::live::{Live, LiveState};
 use super::signals::{PAYLOAD_BYTES_MAX, Published, new_token, tenant_of};
 use super::{Driver, Error, Extra};
+use crate::crash;
 use crate::sandbox::{Answer, Happening, Signal};
 use crate::store::{
     self, RunSignalRecord, SIGNAL_ID_BYTES_MAX, Store, Ticket, WaitpointRecord, Write,
@@ -167,6 +168,7 @@ impl Driver {
         };
         let mut due = VecDeque::new();
         let ordered = self.put_in(&live, signal, extra, &mut due);
+        crash::point("run signal ordered");
         self.perform(due);
         ordered
     }

@@ -4,6 +4,7 @@
 use super::dormant::Dormant;
 use super::live::{Live, LiveState};
 use super::{Driver, Extra, inspect};
+use crate::crash;
 use crate::sandbox::Answer;
 use crate::store::Ticket;
 use segno_engine::command::Command;
@@ -85,6 +86,7 @@ impl Driver {
                     continue;
                 }
                 What::Resume((step, attempt), parked, answer) => {
+                    crash::point("guest goes on");
                     let handed = parked.is_some_and(|parked| parked.send(answer).is_ok());
                     if !handed {
                         self.run_attempt(&live, (step, attempt), true);

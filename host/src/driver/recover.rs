@@ -3,6 +3,7 @@
 
 use super::dormant::Dormant;
 use super::{Driver, inspect};
+use crate::crash;
 use crate::store;
 use segno_engine::event::Event;
 use segno_engine::id::{RunId, TenantId};
@@ -43,7 +44,9 @@ impl Driver {
         if count + dormant > 0 {
             info!(runs = count, waiting = dormant, "open runs go on");
         }
+        crash::point("runs taken up");
         self.perform(due);
+        crash::point("effects begun again");
         self.catch_up_signals()?;
         self.spawn_alarms();
         Ok(count + dormant)

@@ -7,6 +7,7 @@ use super::durable::{Player, broken};
 use super::journal;
 use super::signals::{Last, Waiter};
 use super::{Driver, Due, Extra};
+use crate::crash;
 use crate::sandbox::{Answer, Call, Condition, Gone, Happening, NewEntry, Pattern, Signal};
 use crate::store::{SignalRecord, Write};
 use segno_engine::command::Command;
@@ -239,6 +240,7 @@ impl Player {
             let patterns = patterns(wait);
             self.driver.unsubscribe(self.tenant(), &patterns, self.live.id, self.step);
         }
+        crash::point("wait ordered");
         self.driver.perform(due);
         suspended
     }
@@ -339,6 +341,7 @@ impl Driver {
         if let Err((refusal, _)) = turn {
             debug!(run = %live.id, %refusal, "a signal came too late for a wait");
         }
+        crash::point("wake ordered");
         self.perform(due);
     }
 }

@@ -2,6 +2,7 @@
 //! closed after it: nothing of one step's conversation is left for another's.
 
 use super::{Limits, Refused, Response};
+use crate::crash;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
@@ -51,6 +52,7 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(broken)?;
+        crash::point("answer begins");
         read(response, limits, place).await
     };
     let (mut answer, mut connection) = (pin!(answer), pin!(connection));

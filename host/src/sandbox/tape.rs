@@ -250,3 +250,109 @@ impl State {
         self.last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::durable::Happening;
+    use super::*;
+
+    const WOKEN: Answer = Answer::Woken { index: 0, happening: Happening::Timer };
+
+    fn sleep(duration_ms: u64) -> Call {
+        Call::Sleep { duration_ms }
+    }
+
+    fn tape(entries: Vec<Entry>, entries_max: u64) -> Tape {
+        let limits = Limits { journal_entries: entries_max, ..Limits::default() };
+        let mut tape = Tape::new(entries, 5, &limits);
+        tape.start();
+        tape
+    }
+
+    /// Makes a call at the live edge, and gives what was recorded of it.
+    fn record(tape: &mut Tape, call: &Call) -> Entry {
+        let Ok(Found::New(entry)) = tape.next(call, Vec::new) else { panic!("it was made before") };
+        let NewEntry { sequence, summary, hash, readings, .. } = *entry;
+        tape.recorded(&WOKEN);
+        Entry { sequence, summary, hash, readings, answer: WOKEN }
+    }
+
+    #[test]
+    fn what_was_recorded_is_given_again_and_then_comes_the_live_edge() {
+        let mut live = tape(Vec::new(), 10);
+        let entries = vec![record(&mut live, &sleep(1)), record(&mut live, &sleep(2))];
+        assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [5, 6]);
+        let mut again = tape(entries, 10);
+        for millis in [1, 2] {
+            assert!(again.is_replaying());
+            let found = again.next(&sleep(millis), Vec::new);
+            assert!(matches!(found, Ok(Found::Answer(WOKEN))));
+        }
+        assert!(!again.is_replaying());
+        assert_eq!(record(&mut again, &sleep(3)).sequence, 7);
+    }
+
+    #[test]
+    fn another_turn_shows_both_sides_and_the_place() {
+        let mut live = tape(Vec::new(), 10);
+        let entry = record(&mut live, &sleep(1));
+        let mut again = tape(vec![entry], 10);
+        let call = Call::KvGet { namespace: String::new(), key: "a".to_owned() };
+        let Err(Stop::Nondeterminism(message)) = again.next(&call, Vec::new) else {
+            panic!("it took another turn")
+        };
+        for part in ["call 5", "timers.sleep(1 ms)", "kv.get(/a)"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_clock_reads_the_same_when_it_is_played_again() {
+        let mut live = tape(Vec::new(), 10);
+        let read = |tape: &Tape, now| tape.readings().read(now);
+        let before = [read(&live, 100), read(&live, 100), read(&live, 107), read(&live, 50)];
+        assert_eq!(before, [100, 100, 107, 107], "time does not go back");
+        let first = record(&mut live, &sleep(1));
+        assert_eq!(read(&live, 200), 200);
+        let second = record(&mut live, &sleep(1));
+        let mut again = tape(vec![first, second], 10);
+        let replayed = [read(&again, 900), read(&again, 900), read(&again, 900), read(&again, 900)];
+        assert_eq!(replayed, before);
+        assert_eq!(read(&again, 900), 107, "a reading that was not recorded repeats the last");
+        assert!(again.next(&sleep(1), Vec::new).is_ok());
+        assert_eq!(read(&again, 900), 200);
+        assert!(again.next(&sleep(1), Vec::new).is_ok());
+        assert_eq!(read(&again, 900), 900, "the live edge has the real time");
+    }
+
+    #[test]
+    fn time_stands_still_when_it_is_read_too_often() {
+        let mut live = tape(Vec::new(), 10);
+        for now in 0..2 * READINGS_MAX as u64 {
+            live.readings().read(now);
+        }
+        assert_eq!(live.readings().read(1 << 40), READINGS_MAX as u64 - 1);
+        assert_eq!(record(&mut live, &sleep(1)).readings.len(), READINGS_MAX);
+        assert_eq!(live.readings().read(1 << 40), 1 << 40);
+    }
+
+    #[test]
+    fn a_full_journal_is_announced_at_its_half() {
+        let mut live = tape(Vec::new(), 4);
+        let warned: Vec<_> = (0..4)
+            .map(|_| {
+                assert!(live.next(&sleep(1), Vec::new).is_ok());
+                live.recorded(&WOKEN).is_some()
+            })
+            .collect();
+        assert_eq!(warned, [false, true, false, false]);
+        let full = live.next(&sleep(1), Vec::new);
+        assert!(matches!(full, Err(Stop::Journal { entries: true })));
+    }
+
+    #[test]
+    fn nothing_is_durable_while_the_component_is_set_up() {
+        let mut tape = Tape::new(Vec::new(), 0, &Limits::default());
+        assert!(matches!(tape.next(&sleep(1), Vec::new), Err(Stop::Misuse(_))));
+    }
+}

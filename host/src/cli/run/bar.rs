@@ -3,7 +3,7 @@
 
 use super::board::{Board, Lane, State};
 use crate::cli::ink::Ink;
-use crate::cli::measure::{duration, percent, time_of_day};
+use crate::cli::measure::{duration, percent};
 use crate::cli::terminal::printable;
 
 /// How long a bar is.
@@ -40,8 +40,7 @@ pub(super) fn text(board: &Board, now_ms: u64, colours: bool) -> String {
 fn step(lane: &Lane, now_ms: u64, colours: bool) -> String {
     let mut words = vec![Ink::Strong.paint(&printable(&lane.step), colours)];
     if let State::Waiting(until) = &lane.state {
-        let again = format!("again at {}", time_of_day(until));
-        words.push(Ink::Waiting.paint(&again, colours));
+        words.push(Ink::Waiting.paint(until, colours));
     } else if lane.total > 0 {
         let percent = percent(lane.done, lane.total);
         words.push(bar(lane, colours));

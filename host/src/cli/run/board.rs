@@ -3,7 +3,7 @@
 
 use super::stream::{Cause, Happening};
 use crate::cli::ink::Ink;
-use crate::cli::measure::{between, percent, unix_ms};
+use crate::cli::measure::{between, percent, time_of_day, unix_ms};
 
 /// In how many parts a long step is told, where nothing can be drawn over.
 const PARTS: u64 = 10;
@@ -37,13 +37,25 @@ pub(super) struct Lane {
     told: u64,
 }
 
+/// What ended a wait.
+fn woken(wake: &serde_json::Value) -> String {
+    let signal = wake.get("signal").or_else(|| wake.get("run_signal"));
+    if let Some(name) = signal.and_then(|signal| signal["name"].as_str()) {
+        return format!("signal {name}");
+    }
+    match wake["run"]["run"].as_str() {
+        Some(run) => format!("{run} is over"),
+        None => "its moment has come".to_owned(),
+    }
+}
+
 /// What a step is doing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
     /// It runs.
     #[default]
     Running,
-    /// It is tried again at a moment.
+    /// It waits, for this.
     Waiting(String),
     /// Nothing any more.
     Over,
@@ -153,13 +165,13 @@ impl Lane {
                 self.line(event, "started", Ink::Busy).because(&attempt)
             }
             "attempt_suspended" => {
-                self.state = State::Waiting(String::new());
                 let why = super::status::explain(&event.reason);
+                self.state = State::Waiting(why.clone());
                 self.line(event, "suspended", Ink::Waiting).because(&why)
             }
             "attempt_resumed" => {
                 self.state = State::Running;
-                self.line(event, "goes on", Ink::Busy)
+                self.line(event, "goes on", Ink::Busy).because(&woken(&event.wake))
             }
             "step_continued" => self.line(event, "continues", Ink::Busy).because("as new"),
             "child_started" => self.line(event, "started", Ink::Busy).because(&event.run),
@@ -187,7 +199,7 @@ impl Lane {
         let Some(retry_at) = &event.retry_at else {
             return self.over(event, "failed", Ink::Bad).because(&attempt);
         };
-        self.state = State::Waiting(retry_at.clone());
+        self.state = State::Waiting(format!("again at {}", time_of_day(retry_at)));
         (self.done, self.total) = (0, 0);
         let again = match between(&event.at, retry_at) {
             Some(ms) => format!("again in {}", crate::cli::measure::duration(ms)),

@@ -40,6 +40,8 @@ pub(super) struct Happening {
     pub(super) message: String,
     /// A run that a step started.
     pub(super) run: String,
+    /// What ended a wait.
+    pub(super) wake: Value,
     /// Why a run is stopped.
     pub(super) stop: Value,
 }

@@ -20,6 +20,7 @@ pub(crate) use search::Last;
 pub(crate) use token::{new_token, tenant_of};
 
 use super::Driver;
+use crate::crash;
 use crate::store::{self, SIGNAL_ID_BYTES_MAX, SignalRecord, Store, Ticket, Write};
 use index::Index;
 use order::Order;
@@ -193,6 +194,7 @@ impl Driver {
         let now = self.0.clock.now();
         let Ordered { published, ticket, new } =
             self.0.signals.order(&self.0.store, (tenant, publish), extra, (now, fresh))?;
+        crash::point("signal ordered");
         if let Some((signal, waiters)) = new {
             for waiter in &waiters {
                 self.wake_by_signal(tenant, waiter, &signal);
