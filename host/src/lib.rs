@@ -9,6 +9,7 @@ pub mod config;
 pub mod crash;
 pub mod driver;
 pub mod egress;
+pub mod rehearsal;
 pub mod sandbox;
 pub mod server;
 pub mod store;

@@ -17,10 +17,18 @@ fn hostile_guests_cost_only_their_own_attempt() {
     }
     let cases = cases();
     assert!(cases.len() >= 15, "the README lists its cases");
-    for case in cases {
+    // A thousand runs of a thousand have a test of their own.
+    for case in cases.into_iter().filter(|case| case.name != "forks") {
         let run = server.start_run("hostile", json!({ "case": case.name }));
         let neighbour = server.json(&["run", "exec", "hello", "--param", "name=Ada"]);
         assert_eq!(neighbour["status"], "succeeded", "beside {}: {neighbour}", case.name);
+        if case.status == "suspended" {
+            // A step that waits for ever is there until somebody cancels it.
+            server.event(&run, |event| event["type"] == "attempt_suspended");
+            server.json(&["run", "cancel", &run]);
+            assert_eq!(server.end_of(&run)["status"], "cancelled", "{}", case.name);
+            continue;
+        }
         let ended = server.end_of(&run);
         let step = &ended["steps"][0];
         let found = (ended["status"].as_str(), step["reason"].as_str());

@@ -2,11 +2,13 @@
 //! through the command line and HTTP, as a user's would.
 
 mod architecture;
+mod crash;
 mod durable;
 mod guests;
 mod hostile;
 mod kill;
 mod main_job;
+mod rehearsal;
 mod server;
 mod signals;
 mod wrong_input;

@@ -2,6 +2,7 @@
 //! a guest may try, and README.md says what it comes to. Nothing here may help
 //! the host: no case stops by itself unless that is the case.
 
+mod durable;
 mod world;
 
 use std::hint::black_box;
@@ -70,6 +71,46 @@ pub enum Case {
         /// The attempt that succeeds.
         attempt: u32,
     },
+    /// Makes another call when it is played again.
+    Diverges,
+    /// Makes the same call with other arguments when it is played again.
+    Wavers,
+    /// Catches everything around a wait.
+    CatchesAll,
+    /// Sleeps until the end of time.
+    SleepsForEver,
+    /// Sleeps for no time at all, again and again.
+    Naps {
+        /// How often.
+        #[serde(default = "million")]
+        times: u32,
+    },
+    /// Waits for many things at once.
+    WaitsForMany {
+        /// How many.
+        #[serde(default = "many_lines")]
+        things: u32,
+    },
+    /// Waits for a signal with a name that is far too long.
+    LongSignalName {
+        /// How long.
+        #[serde(default = "ten_mebibytes")]
+        bytes: usize,
+    },
+    /// Starts runs that start runs.
+    Forks {
+        /// How many each of them.
+        #[serde(default = "thousand")]
+        runs: u32,
+    },
+    /// Starts itself, and waits for that.
+    Nests,
+    /// Sends a request that it did not ask for.
+    Fetches {
+        /// Where to.
+        #[serde(default = "nowhere")]
+        url: String,
+    },
 }
 
 /// What the component exports. `#[segno::step]` would do but for one case: it
@@ -106,12 +147,38 @@ pub fn run(ctx: &Context, case: Case) -> Result<Value> {
             return Err(retryable!("attempt {} comes before {attempt}", ctx.attempt()));
         }
         Case::FailsUntil { .. } => {}
+        Case::Diverges => durable::diverge()?,
+        Case::Wavers => durable::waver()?,
+        Case::CatchesAll => durable::catch_all()?,
+        Case::SleepsForEver => durable::sleep_for_ever(),
+        Case::Naps { times } => durable::nap(times),
+        Case::WaitsForMany { things } => durable::wait_for_many(things)?,
+        Case::LongSignalName { bytes } => durable::wait_for_a_long_name(bytes)?,
+        Case::Forks { runs } => durable::fork(runs)?,
+        Case::Nests => durable::nest()?,
+        Case::Fetches { url } => durable::fetch(&url)?,
     }
     Ok(json!({ "attempt": ctx.attempt() }))
 }
 
 fn many_lines() -> u32 {
     100_000
+}
+
+fn million() -> u32 {
+    1_000_000
+}
+
+fn thousand() -> u32 {
+    1_000
+}
+
+fn nowhere() -> String {
+    "http://127.0.0.1:9/".to_owned()
+}
+
+fn ten_mebibytes() -> usize {
+    10 << 20
 }
 
 fn mebibyte() -> usize {
@@ -171,7 +238,7 @@ mod tests {
         let table =
             include_str!("../README.md").lines().filter_map(|line| line.strip_prefix("| `"));
         let names = table.filter_map(|row| row.split('`').next()).collect::<Vec<_>>();
-        assert_eq!(names.len(), 18);
+        assert_eq!(names.len(), 28);
         for name in names {
             let input = json!({ "case": name, "attempt": 2 });
             assert!(Case::deserialize(&input).is_ok(), "{name}");

@@ -97,6 +97,9 @@ pub struct Post {
     #[serde(default)]
     body: Value,
     secret: Option<String>,
+    /// Whether a crash while it is under way is reported, and else repeated.
+    #[serde(default)]
+    report: bool,
 }
 
 /// What to start.
@@ -136,7 +139,7 @@ fn make(call: &Call, gave: &[Value]) -> Result<Value> {
         Call::Post(it) => return post(it),
         Call::Start(it) => return Ok(json!(workflows::start(&it.workflow, &it.params)?.id())),
         Call::Join(place) => return started(*place, gave)?.wait(),
-        Call::Memo(name) => return Ok(json!(memo::once(name, || Ok(random::next_u64()))?)),
+        Call::Memo(name) => return Ok(json!(memo::once(name, || Ok(draw(name)))?)),
         Call::Get(key) => return Ok(kv::get(key)?.unwrap_or_default()),
         Call::Set(key, value) => kv::set(key, value)?,
         Call::Unset(key) => kv::delete(key)?,
@@ -153,6 +156,12 @@ fn make(call: &Call, gave: &[Value]) -> Result<Value> {
     Ok(Value::Null)
 }
 
+fn draw(name: &str) -> u64 {
+    let drawn = random::next_u64();
+    info!("{name}: {drawn}");
+    drawn
+}
+
 fn wait_for(Wait { name, matching, timeout }: &Wait) -> Result<Value> {
     let wait = signals::wait(name).matching(matching.clone());
     let Some(timeout) = timeout else {
@@ -162,8 +171,11 @@ fn wait_for(Wait { name, matching, timeout }: &Wait) -> Result<Value> {
     Ok(signal.map(|signal| signal.payload).unwrap_or_default())
 }
 
-fn post(Post { url, body, secret }: &Post) -> Result<Value> {
+fn post(Post { url, body, secret, report }: &Post) -> Result<Value> {
     let mut request = http::post(url).json(body);
+    if *report {
+        request = request.report_after_crash();
+    }
     if let Some(secret) = secret {
         request = request.bearer(&secrets::get(secret)?);
     }

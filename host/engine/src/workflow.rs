@@ -125,7 +125,7 @@ pub struct Call {
     /// The limits that the author set.
     pub limits: Limits,
     /// What it may reach beyond its input.
-    pub grants: Grants,
+    pub grants: Box<Grants>,
 }
 
 /// A step that runs a body for each element of the product of its lists; the

@@ -117,7 +117,7 @@ fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
             if call.limits != Limits::default() {
                 let _ = writeln!(out, "{indent}  {:?}", call.limits);
             }
-            if call.grants != Grants::default() {
+            if *call.grants != Grants::default() {
                 let granted = serde_json::to_string(&call.grants).expect("grants are plain data");
                 let _ = writeln!(out, "{indent}  grants {granted}");
             }

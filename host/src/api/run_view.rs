@@ -89,6 +89,9 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
         attempt: step.attempt,
         started_at: step.started_at.map(rfc3339),
         duration_ms: step.started_at.map(|from| until.since(from)),
+        continued: step.continued,
+        children: children_of(run, place as StepIndex),
+        heartbeat_at: watch.and_then(Watch::heartbeat_ms).map(|at| rfc3339(Timestamp(at))),
         progress: watch.and_then(Watch::progress).map(|progress| ProgressView {
             done: progress.done,
             total: progress.total,
@@ -100,6 +103,12 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
         input: None,
         output: None,
     }
+}
+
+/// The open runs that a step started.
+fn children_of(run: &Run, step: StepIndex) -> Vec<String> {
+    let children = run.children().iter().filter(|(_, its)| **its == step);
+    children.map(|(child, _)| child.to_string()).collect()
 }
 
 /// When a step goes on at the latest.

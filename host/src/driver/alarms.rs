@@ -37,6 +37,11 @@ impl Alarms {
         }
     }
 
+    /// Has the task look again at what is first.
+    pub(super) fn look(&self) {
+        self.earlier.notify_one();
+    }
+
     fn next(&self) -> Option<Timestamp> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.first_key_value().map(|((at, _), _)| *at)
@@ -51,9 +56,9 @@ impl Alarms {
 }
 
 impl Driver {
-    /// Wakes runs at their deadlines, for ever.
+    /// Wakes runs at their deadlines, until the host ends.
     pub(super) async fn watch_alarms(self) {
-        loop {
+        while !self.is_stopping() {
             let alarms = &self.0.alarms;
             match alarms.next() {
                 Some(at) => tokio::select! {

@@ -35,7 +35,7 @@ struct Work {
     id: String,
     component: Pin,
     wanted: Wanted,
-    grants: Grants,
+    grants: Box<Grants>,
     /// Where its journal begins.
     sequence: u64,
     /// Whether there may be a journal.
@@ -191,7 +191,7 @@ impl Driver {
             let is_dormant = asleep.is_some() && !self.is_stopping();
             let writes = logs.into_iter().chain(asleep).collect();
             let extra = Extra { writes, answer: None };
-            let turn = self.turn_locked(&live, &mut state, &command, extra, &mut VecDeque::new());
+            let turn = self.turn_locked(&live, &mut state, (&command, extra), &mut VecDeque::new());
             match turn {
                 Ok(()) => {
                     state.is_dormant = is_dormant;

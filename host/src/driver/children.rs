@@ -174,7 +174,7 @@ impl Player {
         extra.writes.extend(writes);
         extra.writes.extend(self.log_row(&entry.lines, state.run.origin()));
         let command = Command::StartChild { step, attempt: self.attempt, child: id };
-        let turn = driver.turn_locked(&self.live, &mut state, &command, extra, due);
+        let turn = driver.turn_locked(&self.live, &mut state, (&command, extra), due);
         if turn.is_err() {
             driver.lock_live().remove(&id);
             return Err(Gone::Unwanted);
@@ -322,7 +322,7 @@ impl Driver {
             .map(|index| Answer::Woken { index, happening: Happening::Run(result_of(result)) });
         let command = Command::EndChild { step, child };
         let extra = Extra { answer, ..Extra::default() };
-        if let Err((refusal, _)) = self.turn_locked(parent, &mut state, &command, extra, due) {
+        if let Err((refusal, _)) = self.turn_locked(parent, &mut state, (&command, extra), due) {
             debug!(run = %parent.id, %refusal, "a run of a step was known to be over");
         }
     }

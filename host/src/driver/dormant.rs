@@ -14,7 +14,8 @@ use segno_engine::signal::Params;
 use segno_engine::wait::SignalWait;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 use tracing::error;
 
 /// What must be known of a run that only waits.
@@ -176,17 +177,37 @@ impl Driver {
         if ticket.durable().await.is_err() || self.is_stopping() {
             return;
         }
+        let mut awake = self.falls_asleep(live);
+        // Somebody may just be looking at it.
+        for pause_ms in [1, 10, 100] {
+            let Some(known) = awake else { return };
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            let Some(live) = known.upgrade() else { return };
+            awake = self.falls_asleep(live);
+        }
+    }
+
+    /// Takes a run out of memory if it only waits. If somebody else has it, it
+    /// stays, and comes back.
+    fn falls_asleep(&self, live: Arc<Live>) -> Option<Weak<Live>> {
         let state = live.lock();
         if !(state.is_dormant && state.ticket.is_durable()) {
-            return;
+            return None;
         }
         crash::point("run leaves memory");
         let mut open = self.lock_live();
-        // The map has one, and this is the other; no further one can appear
+        // The map has one, and the caller the other; no further one can appear
         // while the map is locked.
-        if Arc::strong_count(&live) == 2 {
+        let others = Arc::strong_count(&live) > 2;
+        if !others {
             open.remove(&live.id);
         }
+        let known = others.then(|| Arc::downgrade(&live));
+        // Given back before the map is: of two that come here at once, the
+        // second one is the last.
+        drop(state);
+        drop(live);
+        known
     }
 
     /// The waits that an event ends: no signal is for them any more.

@@ -32,7 +32,7 @@ pub(super) struct Player {
     pub(super) attempt: Attempt,
     /// The step's id.
     pub(super) id: String,
-    pub(super) grants: Grants,
+    pub(super) grants: Box<Grants>,
     /// What it runs.
     pub(super) component: Pin,
     /// A call that was made, and whose answer nobody knows.

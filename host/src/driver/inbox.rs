@@ -214,7 +214,7 @@ impl Driver {
                 let happening = Happening::Signal(record.shown());
                 let answer = Some(Answer::Woken { index, happening });
                 let extra = Extra { writes: extra, answer };
-                let turn = self.turn_locked(live, &mut state, &command, extra, due);
+                let turn = self.turn_locked(live, &mut state, (&command, extra), due);
                 turn.map_err(|(refusal, _)| Error::Refused(refusal))?;
             }
             None if state.inbox.signals.len() >= PENDING_MAX => {

@@ -164,6 +164,7 @@ impl Driver {
     /// recorded: a restart runs those attempts again.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
+        self.0.alarms.look();
         let open: Vec<_> = self.lock_live().values().cloned().collect();
         for live in open {
             live.lock().attempts.values().for_each(|running| running.watch.cancel());
@@ -179,7 +180,7 @@ impl Driver {
     /// Whether a run is in memory: one that only waits is not, and one that is
     /// over is for a while.
     pub fn is_in_memory(&self, tenant: &TenantId, run: RunId) -> bool {
-        self.live(tenant, run).is_some()
+        self.lock_live().get(&run).is_some_and(|live| live.tenant == *tenant)
     }
 
     /// Whether the host is about to end: nobody should wait for a run any more.
@@ -212,7 +213,7 @@ impl Driver {
     ) -> Result<Ticket, Refusal> {
         let mut state = live.lock();
         let extra = Extra { writes: extra, ..Extra::default() };
-        match self.turn_locked(live, &mut state, command, extra, due) {
+        match self.turn_locked(live, &mut state, (command, extra), due) {
             Ok(()) => Ok(state.ticket.clone()),
             Err((refusal, extra)) => {
                 // What the attempt logged is worth keeping all the same.
@@ -230,8 +231,7 @@ impl Driver {
         &self,
         live: &Arc<Live>,
         state: &mut LiveState,
-        command: &Command,
-        extra: Extra,
+        (command, extra): (&Command, Extra),
         due: &mut VecDeque<Due>,
     ) -> Result<(), (Refusal, Vec<Write>)> {
         let (at, events) = match state.run.handle(command, self.0.clock.now()) {

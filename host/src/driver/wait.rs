@@ -256,7 +256,7 @@ impl Player {
         extra.writes.extend(self.log_row(&entry.lines, state.run.origin()));
         let (step, attempt) = (self.step, self.attempt);
         let command = Command::Suspend { step, attempt, wait: wait.clone() };
-        let turn = self.driver.turn_locked(&self.live, &mut state, &command, extra, due);
+        let turn = self.driver.turn_locked(&self.live, &mut state, (&command, extra), due);
         if turn.is_err() {
             return Suspended::Unwanted;
         }
@@ -337,7 +337,7 @@ impl Driver {
         let mut due = VecDeque::new();
         let command = Command::Wake { step, sequence, wake };
         let extra = Extra { answer: Some(answer), ..Extra::default() };
-        let turn = self.turn_locked(&live, &mut live.lock(), &command, extra, &mut due);
+        let turn = self.turn_locked(&live, &mut live.lock(), (&command, extra), &mut due);
         if let Err((refusal, _)) = turn {
             debug!(run = %live.id, %refusal, "a signal came too late for a wait");
         }

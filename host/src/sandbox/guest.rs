@@ -151,6 +151,7 @@ impl Guest {
         self.watch.count_host_call();
         let recalled = self.tape.recall(&Call::Memo { name })?;
         if recalled.is_some() {
+            self.random.renew(self.tape.sequence());
             self.watch.mute_log(self.tape.is_replaying());
         }
         Ok(recalled)
@@ -166,6 +167,7 @@ impl Guest {
             durable.record(*entry, answer.clone()).map_err(stop_of)?;
             self.recorded(&answer);
         }
+        self.random.renew(self.tape.sequence());
         self.watch.mute_log(self.tape.is_replaying());
         Ok(())
     }

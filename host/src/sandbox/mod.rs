@@ -232,7 +232,7 @@ impl Sandbox {
     /// Whether more than half of the slots are taken: guests that only wait
     /// should make room.
     pub fn is_busy(&self) -> bool {
-        self.slots_free() < self.0.config.slots as usize / 2
+        self.slots_free() * 2 < self.0.config.slots as usize
     }
 
     /// Slots that no attempt takes now.

@@ -46,7 +46,6 @@ enum Kind {
     Run = 0x30,
     Event = 0x31,
     Log = 0x32,
-    RunByAge = 0x33,
     RunByWorkflow = 0x34,
     Journal = 0x35,
     Request = 0x40,
@@ -120,13 +119,6 @@ impl Key {
     pub fn journal(tenant: &TenantId, (run, step): (RunId, u32), sequence: u64, part: u8) -> Key {
         let key = Builder::new(tenant, Kind::Journal).bytes(&run.to_bytes());
         key.bytes(&step.to_be_bytes()).number(sequence).bytes(&[part]).key()
-    }
-
-    /// The place of a run among all of its tenant, newest first.
-    pub fn run_by_age(tenant: &TenantId, run: RunId) -> Key {
-        let newest_first = !u128::from_be_bytes(run.to_bytes());
-        let key = Builder::new(tenant, Kind::RunByAge);
-        key.bytes(&newest_first.to_be_bytes()).key()
     }
 
     /// The place of a run among those of its workflow, newest first.
@@ -300,9 +292,9 @@ impl Prefix {
         prefix.bytes(&step.to_be_bytes()).prefix()
     }
 
-    /// The runs of a tenant, newest first.
-    pub fn runs_by_age(tenant: &TenantId) -> Prefix {
-        Builder::new(tenant, Kind::RunByAge).prefix()
+    /// The runs of a tenant, oldest first.
+    pub fn runs(tenant: &TenantId) -> Prefix {
+        Builder::new(tenant, Kind::Run).prefix()
     }
 
     /// The runs of a workflow, newest first.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Store;
-use super::backend::{SCAN_BYTES_MAX, SCAN_ROWS_MAX, Scan};
+use super::backend::{Direction, SCAN_BYTES_MAX, SCAN_ROWS_MAX, Scan};
 use super::error::Error;
 use super::hex;
 use super::keys::{KEY_BYTES_MAX, Key, Prefix};
@@ -75,9 +75,30 @@ impl Store {
         paging: &Paging,
         item: impl Fn(&Key, Vec<u8>) -> Result<Option<(T, usize)>, Error>,
     ) -> Result<Page<T>, Error> {
+        self.page_of(Scan::new(prefix, paging.limit), paging, item)
+    }
+
+    /// As `page`, from the last row to the first.
+    pub(super) fn page_backwards<T>(
+        &self,
+        prefix: Prefix,
+        paging: &Paging,
+        item: impl Fn(&Key, Vec<u8>) -> Result<Option<(T, usize)>, Error>,
+    ) -> Result<Page<T>, Error> {
+        let scan = Scan::new(prefix, paging.limit);
+        self.page_of(Scan { direction: Direction::Descending, ..scan }, paging, item)
+    }
+
+    fn page_of<T>(
+        &self,
+        scan: Scan,
+        paging: &Paging,
+        item: impl Fn(&Key, Vec<u8>) -> Result<Option<(T, usize)>, Error>,
+    ) -> Result<Page<T>, Error> {
         let limit = paging.limit.clamp(1, PAGE_ROWS_MAX);
-        let after = paging.after.as_ref().map(|cursor| prefix.join(&cursor.0));
-        let rows = self.scan(&Scan::new(prefix.clone(), limit).after(after))?;
+        let after = paging.after.as_ref().map(|cursor| scan.prefix.join(&cursor.0));
+        let scan = Scan { limit, after, ..scan };
+        let rows = self.scan(&scan)?;
         let mut items = Vec::with_capacity(rows.len());
         let mut bytes = 0;
         let mut last = None;
@@ -92,7 +113,7 @@ impl Store {
             }
         }
         let next = match last {
-            Some(last) => self.cursor_behind(prefix, last)?,
+            Some(last) => self.cursor_behind(scan, last)?,
             None => None,
         };
         Ok(Page { items, next })
@@ -100,9 +121,9 @@ impl Store {
 
     /// A cursor only where something follows, so that no page is empty but the
     /// only one.
-    fn cursor_behind(&self, prefix: Prefix, last: Key) -> Result<Option<Cursor>, Error> {
-        let cursor = last.below(&prefix).map(|rest| Cursor(rest.to_vec()));
-        let behind = Scan::new(prefix, 1).after(Some(last));
+    fn cursor_behind(&self, scan: Scan, last: Key) -> Result<Option<Cursor>, Error> {
+        let cursor = last.below(&scan.prefix).map(|rest| Cursor(rest.to_vec()));
+        let behind = Scan { limit: 1, after: Some(last), ..scan };
         let more = !self.scan(&behind)?.is_empty();
         Ok(cursor.filter(|_| more))
     }

@@ -109,18 +109,14 @@ impl Store {
         workflow: Option<&str>,
         paging: &Paging,
     ) -> Result<Page<RunRecord>, Error> {
-        let by_age = Prefix::runs_by_age(tenant);
-        let prefix = match workflow {
-            Some(workflow) => Prefix::runs_by_workflow(tenant, workflow)?,
-            None => by_age.clone(),
+        let Some(workflow) = workflow else {
+            // Identifiers sort by age.
+            return self.page_backwards(Prefix::runs(tenant), paging, |key, bytes| {
+                Ok(Some((RunRecord::decode(key, &bytes)?, bytes.len())))
+            });
         };
-        self.page(prefix, paging, |key, value| {
-            let run = match key.below(&by_age) {
-                Some(inverted) => run_id(key, inverted)
-                    .map(|run| RunId::from_bytes(run.to_bytes().map(|byte| !byte)))?,
-                None => run_id(key, &value)?,
-            };
-            let key = Key::run(tenant, run);
+        self.page(Prefix::runs_by_workflow(tenant, workflow)?, paging, |key, value| {
+            let key = Key::run(tenant, run_id(key, &value)?);
             // It may have been deleted since the list was read.
             let Some(bytes) = self.get(&key)? else {
                 return Ok(None);

@@ -20,6 +20,9 @@ use segno_engine::workflow::Pin;
 
 const FORMAT: u8 = 1;
 
+/// The format of records in postcard, whose fields are in a fixed order.
+const COMPACT_FORMAT: u8 = 2;
+
 /// A component is kept in pieces of this size.
 const COMPONENT_CHUNK_BYTES: usize = 64 << 10;
 
@@ -170,8 +173,25 @@ impl Record for VersionRecord {
     const WHAT: &str = "workflow version";
 }
 
+/// There are many of these, and each counts for a run that only waits: they are
+/// postcard instead of JSON.
 impl Record for RunRecord {
     const WHAT: &str = "run record";
+
+    fn encode(&self) -> Vec<u8> {
+        let format = vec![COMPACT_FORMAT];
+        postcard::to_extend(self, format).expect("a growing vector takes every record")
+    }
+
+    fn decode(key: &Key, bytes: &[u8]) -> Result<Self, Error> {
+        let record = match bytes.split_first() {
+            Some((&COMPACT_FORMAT, rest)) => {
+                postcard::from_bytes(rest).map_err(|error| error.to_string())
+            }
+            _ => Err("its format is unknown".to_owned()),
+        };
+        record.map_err(|why| Error::corrupt(format!("the {} at {key:?}: {why}", Self::WHAT)))
+    }
 }
 
 impl Record for AttemptLog {
@@ -228,7 +248,6 @@ impl Write {
         let by_workflow = Key::run_by_workflow(tenant, workflow, *number)?;
         Ok(vec![
             Write::run(tenant, record),
-            put(Key::run_by_age(tenant, *run), Vec::new()),
             put(by_workflow, run.to_bytes().to_vec()),
             put(Key::open_run(tenant, *run), Vec::new()),
         ])

@@ -9,7 +9,12 @@ use std::collections::BTreeSet;
 
 /// A journal with room for so many calls.
 fn with_room(server: &Server, calls: u32) {
-    server.apply(&PROBE.replace("    retry:", &format!("    limits: {{ journal_entries: {calls} }}\n    retry:")));
+    server.apply(
+        &PROBE.replace(
+            "    retry:",
+            &format!("    limits: {{ journal_entries: {calls} }}\n    retry:"),
+        ),
+    );
 }
 
 fn count(server: &Server, run: &str, kind: &str) -> usize {
@@ -42,7 +47,10 @@ fn another_try_goes_on_behind_the_last_wait() {
     assert_eq!(step["attempt"], 2, "{step}");
     assert_eq!(output(&server, &run, "probe")["attempt"], 1, "a step is told the same as before");
     assert_eq!(log(&server, &run), ["paid", "paid"], "each attempt has a log of its own");
-    assert_eq!((count(&server, &run, "attempt_suspended"), count(&server, &run, "attempt_failed")), (1, 1));
+    assert_eq!(
+        (count(&server, &run, "attempt_suspended"), count(&server, &run, "attempt_failed")),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -51,31 +59,25 @@ fn another_try_from_the_start_has_the_same_keys() {
     let server = probing(&service);
     service.fail("/b", 500);
     let post = |path: &str| json!({ "post": { "url": format!("{}{path}", service.url()) } });
-    let run = probe(&server, json!([{ "random": null }, post("/a"), post("/b"), { "random": null }]));
+    let run =
+        probe(&server, json!([{ "random": null }, post("/a"), post("/b"), { "random": null }]));
     service.wait_for("/b", 2);
     service.heal("/b");
     let given = gave(&server, &run);
     assert_ne!(given[0], given[3]);
     assert_eq!(output(&server, &run, "probe")["attempt"], 3);
     for (path, sequence) in [("/a", 0), ("/b", 1)] {
-        let keys = service.keys(path);
-        assert_eq!(keys.len(), 3, "{path}");
-        let first = format!("{run}/probe/{}", first_sequence(&server, &run) + sequence);
-        assert!(keys.iter().all(|key| *key == first), "{first}: {keys:?}");
+        let key = format!("{run}/probe/{sequence}");
+        assert_eq!(service.keys(path), [key.as_str(); 3]);
     }
-}
-
-/// The place of a step's first call in its journal: always the same.
-fn first_sequence(server: &Server, run: &str) -> u64 {
-    assert_eq!(server.end_of(run)["status"], "succeeded");
-    0
 }
 
 #[test]
 fn tries_end_and_the_failure_is_the_last_one() {
     let service = Service::start();
     let server = probing(&service);
-    let run = probe(&server, json!([{ "sleep": "1ms" }, { "log": "woken" }, { "fail": "not today" }]));
+    let run =
+        probe(&server, json!([{ "sleep": "1ms" }, { "log": "woken" }, { "fail": "not today" }]));
     let ended = server.end_of(&run);
     assert_eq!((&ended["status"], &ended["reason"]), (&json!("failed"), &json!("user")));
     assert_eq!(ended["steps"][0]["attempt"], 3, "{ended}");
@@ -88,9 +90,10 @@ fn a_full_journal_is_no_end_for_a_step_that_continues() {
     let server = probing(&service);
     with_room(&server, 10);
     let post = json!({ "post": { "url": format!("{}/turn", service.url()) } });
-    let turn = [json!({ "get": "turns" }), json!({ "sleep": "1ms" }), post, json!({ "log": "turned" })];
-    let twelve: Vec<Value> = turn.iter().cycle().take(16).cloned().collect();
-    let run = probe(&server, json!(twelve));
+    let turn =
+        [json!({ "get": "turns" }), json!({ "sleep": "1ms" }), post, json!({ "log": "turned" })];
+    let sixteen: Vec<Value> = turn.iter().cycle().take(16).cloned().collect();
+    let run = probe(&server, json!(sixteen));
     let ended = server.end_of(&run);
     assert_eq!((&ended["status"], &ended["reason"]), (&json!("failed"), &json!("limit:journal")));
     let message = ended["steps"][0]["failure"]["message"].as_str().unwrap();
@@ -101,7 +104,7 @@ fn a_full_journal_is_no_end_for_a_step_that_continues() {
     let run = probe(&server, json!(calls));
     assert_eq!(server.end_of(&run)["status"], "succeeded");
     let output = output(&server, &run, "probe");
-    assert_eq!((&output["rounds"], &output["attempt"]), (&json!(20), &json!(1)));
+    assert_eq!((&output["rounds"], &output["attempt"]), (&json!(20), &json!(20)));
     assert_eq!(count(&server, &run, "step_continued"), 19);
     assert_eq!(log(&server, &run), ["turned"; 20]);
     // Sequence numbers go on, or a later round would pass for an earlier one.
@@ -127,4 +130,29 @@ fn continuing_goes_on_after_a_kill() {
     assert_eq!(gave(&server, &run)[0], 3);
     assert_eq!((service.requests().len(), service.done()), (3, 3));
     assert_eq!(output(&server, &run, "probe")["rounds"], 3);
+}
+
+#[test]
+fn a_request_that_a_crash_interrupts_is_repeated_or_reported() {
+    let service = Service::start();
+    let server = probing(&service);
+    service.keep_silent("/slow");
+    let url = format!("{}/slow", service.url());
+    let post = |report: bool| json!({ "post": { "url": url, "report": report } });
+    let repeated = probe(&server, json!([post(false), { "log": "repeated" }]));
+    let reported = probe(&server, json!([{ "try": post(true) }, { "log": "reported" }]));
+    service.wait_for("/slow", 2);
+    let server = server.kill_and_restart();
+    let requests = service.wait_for("/slow", 3);
+    let error = gave(&server, &reported)[0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("whether it was received is not known"), "{error}");
+    service.speak();
+    assert_eq!(gave(&server, &repeated)[0]["path"], "/slow");
+    let of = |run: &str| requests.iter().filter(|request| request.key.starts_with(run)).count();
+    assert_eq!((of(&repeated), of(&reported)), (2, 1));
+    assert_eq!(service.requests().len(), 3);
+    assert_eq!(
+        (log(&server, &repeated), log(&server, &reported)),
+        (vec!["repeated".to_owned()], vec!["reported".to_owned()])
+    );
 }

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 /// What `segno run cancel` leaves behind at once.
 fn cancel(server: &Server, run: &str) -> Value {
     let view = server.json(&["run", "cancel", run]);
-    assert_eq!((&view["status"], &view["steps"][0]["status"]), (&json!("cancelled"), &json!("cancelled")));
+    assert_eq!(
+        (&view["status"], &view["steps"][0]["status"]),
+        (&json!("cancelled"), &json!("cancelled"))
+    );
     view
 }
 
@@ -19,7 +22,8 @@ fn a_step_that_waits_is_cancelled_at_once() {
     let server = probing(&service);
     let post = |path: &str| json!({ "post": { "url": format!("{}{path}", service.url()) } });
     let wait = json!({ "wait": { "name": "go" } });
-    let calls = json!([post("/before"), { "log": "waits" }, wait, { "log": "goes on" }, post("/behind")]);
+    let calls =
+        json!([post("/before"), { "log": "waits" }, wait, { "log": "goes on" }, post("/behind")]);
     // One whose guest is still in memory, one whose is not, and one from before
     // a kill.
     let old = probe(&server, calls.clone());
@@ -69,7 +73,8 @@ fn cancelling_reaches_what_a_step_has_started() {
     let service = Service::start();
     let server = probing(&service);
     server.apply(&PROBE.replacen("workflow: probe", "workflow: below", 1));
-    let below = |calls: Value| json!({ "start": { "workflow": "below", "params": { "calls": calls } } });
+    let below =
+        |calls: Value| json!({ "start": { "workflow": "below", "params": { "calls": calls } } });
     let grandchild = below(json!([{ "answer": "never" }]));
     let calls = json!([
         below(json!([{ "sleep": "10 days" }])),
@@ -79,9 +84,8 @@ fn cancelling_reaches_what_a_step_has_started() {
     let run = probe(&server, calls);
     let step = put_away(&server, &run, 1);
     assert!(step["reason"].as_str().unwrap().starts_with("run:run_"), "{step}");
-    let below = || -> Vec<Value> {
-        server.get("runs?workflow=below")["items"].as_array().unwrap().clone()
-    };
+    let below =
+        || -> Vec<Value> { server.get("runs?workflow=below")["items"].as_array().unwrap().clone() };
     for child in &below() {
         put_away(&server, child["run"].as_str().unwrap(), 1);
     }

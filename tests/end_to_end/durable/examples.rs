@@ -42,17 +42,24 @@ fn an_order_is_charged_once_reminded_of_and_shipped() {
     let reminders = service.keys("/remind").len();
     assert_eq!((&output["order"], &output["reminders"]), (&json!("a1"), &json!(reminders)));
     assert_eq!(output["payment"], json!({ "cents": 1250 }));
-    assert_eq!((&output["charge"]["path"], &output["charge"]["number"]), (&json!("/charge"), &json!(1)));
+    assert_eq!(
+        (&output["charge"]["path"], &output["charge"]["number"]),
+        (&json!("/charge"), &json!(1))
+    );
     assert_eq!(output["shipment"]["path"], "/ship");
     let paths = service.paths();
-    assert_eq!((paths.first().unwrap().as_str(), paths.last().unwrap().as_str()), ("/charge", "/ship"));
+    assert_eq!(
+        (paths.first().unwrap().as_str(), paths.last().unwrap().as_str()),
+        ("/charge", "/ship")
+    );
     assert_eq!(paths.len(), reminders + 2);
     // Every request is another, and its key says of which step it is.
     let requests = service.requests();
     let keys: BTreeSet<_> = requests.iter().map(|request| request.key.as_str()).collect();
     assert_eq!(keys.len(), requests.len());
     let prefix = format!("{run}/fulfil/");
-    let sequence = |key: &&str| key.strip_prefix(&prefix).is_some_and(|rest| rest.parse::<u64>().is_ok());
+    let sequence =
+        |key: &&str| key.strip_prefix(&prefix).is_some_and(|rest| rest.parse::<u64>().is_ok());
     assert!(keys.iter().all(sequence), "{keys:?}");
     let mut lines = vec!["order a1 is charged, and waits for its payment".to_owned()];
     lines.extend((1..=reminders).map(|number| format!("reminder {number} is sent")));
@@ -81,15 +88,14 @@ fn an_order_outlives_its_host() {
     let service = Service::start();
     let server = with_example(&service, "order-fulfilment");
     let params = json!({
-        "order": "a1", "cents": 1250, "service": service.url(), "remind_every": "3s",
+        "order": "a1", "cents": 1250, "service": service.url(), "remind_every": "5s",
     });
     let run = server.start_run("order-fulfilment", params);
     let before = put_away(&server, &run, 1);
-    let reason = before["reason"].as_str().unwrap();
-    assert!(reason.starts_with("signal:payment.settled timer:"), "{reason}");
+    assert_eq!(before["reason"], "signal:payment.settled");
     let server = server.kill_and_restart();
     let after = &server.get(&format!("runs/{run}"))["steps"][0];
-    assert_eq!((&after["status"], &after["since"]), (&json!("suspended"), &before["since"]));
+    assert_eq!((&after["status"], &after["since"]), (&before["status"], &before["since"]));
     service.wait_for("/remind", 1);
     let server = server.kill_and_restart();
     publish(&server, "payment.settled", json!({ "order": "a1" }), json!({}));
@@ -154,9 +160,9 @@ fn a_reader_gets_mails_until_it_is_enough() {
         "after": ["100ms", "400ms", "2s", "30 days"],
     });
     let run = server.start_run("drip", params);
-    service.wait_for("/mail", 2);
+    service.wait_until_done(2);
     let server = server.kill_and_restart();
-    service.wait_for("/mail", 3);
+    service.wait_until_done(3);
     publish(&server, "mail.unsubscribed", json!({ "mail": "bob@example.com" }), json!({}));
     publish(&server, "mail.unsubscribed", mail, json!({}));
     assert_eq!(server.end_of(&run)["status"], "succeeded");
@@ -177,7 +183,10 @@ fn what_was_booked_is_cancelled_last_first() {
     let run = server.start_run("saga", json!({ "trip": "lisbon", "service": service.url() }));
     assert_eq!(server.end_of(&run)["status"], "succeeded");
     let booked = output(&server, &run, "book");
-    assert_eq!((&booked["complete"], &booked["undone"]), (&json!(false), &json!(["hotel", "flight"])));
+    assert_eq!(
+        (&booked["complete"], &booked["undone"]),
+        (&json!(false), &json!(["hotel", "flight"]))
+    );
     assert!(booked["failed"].as_str().unwrap().contains("/car is out of order"), "{booked}");
     let paths = ["/flight", "/hotel", "/car", "/hotel/cancel", "/flight/cancel"];
     assert_eq!(service.paths(), paths);

@@ -7,8 +7,9 @@ mod calls;
 mod cancelled;
 mod cheats;
 mod examples;
+mod many;
 mod outside;
-mod service;
+pub mod service;
 mod shown;
 
 use crate::server::Server;

@@ -15,17 +15,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) path: String,
+pub struct Request {
+    pub path: String,
     /// Its `Idempotency-Key`.
-    pub(super) key: String,
+    pub key: String,
     /// Its `Authorization`; empty if there is none.
-    pub(super) authorization: String,
-    pub(super) body: Value,
+    pub authorization: String,
+    pub body: Value,
 }
 
 /// A running service.
-pub(super) struct Service {
+pub struct Service {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -50,7 +50,7 @@ struct State {
 
 impl Service {
     /// A service on a port of its own.
-    pub(super) fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::<Shared>::default();
@@ -70,50 +70,57 @@ impl Service {
 
     /// Its URL, without a slash at the end; as an origin it is what an operator
     /// allows.
-    pub(super) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Lets a path fail with this status from now on.
-    pub(super) fn fail(&self, path: &str, status: u16) {
+    pub fn fail(&self, path: &str, status: u16) {
         self.shared.lock().failing.insert(path.to_owned(), status);
     }
 
     /// Lets a path succeed again.
-    pub(super) fn heal(&self, path: &str) {
+    pub fn heal(&self, path: &str) {
         self.shared.lock().failing.remove(path);
     }
 
     /// Lets a path keep silent until `speak`. What it is asked counts at once.
-    pub(super) fn keep_silent(&self, path: &str) {
+    pub fn keep_silent(&self, path: &str) {
         self.shared.lock().silent.insert(path.to_owned());
     }
 
     /// Lets all paths answer.
-    pub(super) fn speak(&self) {
+    pub fn speak(&self) {
         self.shared.lock().silent.clear();
         self.shared.changed.notify_all();
     }
 
     /// What it was asked, in order.
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
     }
 
     /// The paths that it was asked for, in order.
-    pub(super) fn paths(&self) -> Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         self.requests().into_iter().map(|request| request.path).collect()
     }
 
     /// The keys of the requests to a path, in order.
-    pub(super) fn keys(&self, path: &str) -> Vec<String> {
+    pub fn keys(&self, path: &str) -> Vec<String> {
         let requests = self.requests().into_iter().filter(|request| request.path == path);
         requests.map(|request| request.key).collect()
     }
 
     /// How many things it did.
-    pub(super) fn done(&self) -> usize {
+    pub fn done(&self) -> usize {
         self.shared.lock().done.len()
+    }
+
+    /// Returns when it is asked for something, or after so long.
+    pub fn listen(&self, at_most: Duration) {
+        let state = self.shared.lock();
+        let waited = self.shared.changed.wait_timeout(state, at_most);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Returns the requests to a path once there are so many.
@@ -121,15 +128,24 @@ impl Service {
         let of_path = |state: &State| -> Vec<Request> {
             state.requests.iter().filter(|request| request.path == path).cloned().collect()
         };
+        self.wait_until(|state| of_path(state).len() >= count);
+        of_path(&self.shared.lock())
+    }
+
+    /// Returns once it did so many things.
+    pub(super) fn wait_until_done(&self, count: usize) {
+        self.wait_until(|state| state.done.len() >= count);
+    }
+
+    fn wait_until(&self, holds: impl Fn(&State) -> bool) {
+        let state = self.shared.lock();
         let (state, waited) = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.lock(), PATIENCE, |state| of_path(state).len() < count)
+            .wait_timeout_while(state, PATIENCE, |state| !holds(state))
             .unwrap_or_else(PoisonError::into_inner);
-        let found = of_path(&state);
         let all: Vec<_> = state.requests.iter().map(|request| &request.path).collect();
-        assert!(!waited.timed_out(), "{path} was asked {} times of {count}: {all:?}", found.len());
-        found
+        assert!(!waited.timed_out(), "it was asked for no more than {all:?}");
     }
 }
 
@@ -171,19 +187,28 @@ impl Shared {
         }
         let number = state.done.len() + 1;
         let fresh = || json!({ "path": path, "number": number, "heard": authorization });
-        (200, state.done.entry(key).or_insert_with(fresh).clone())
+        let answer = state.done.entry(key).or_insert_with(fresh).clone();
+        self.changed.notify_all();
+        (200, answer)
     }
 }
 
 fn read(stream: &TcpStream) -> std::io::Result<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
-    reader.read_line(&mut line)?;
+    // A host that is killed may leave half a request, which is none.
+    let mut next = |line: &mut String| {
+        line.clear();
+        match reader.read_line(line)? {
+            0 => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)),
+            _ => Ok(()),
+        }
+    };
+    next(&mut line)?;
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut headers = BTreeMap::new();
     loop {
-        line.clear();
-        reader.read_line(&mut line)?;
+        next(&mut line)?;
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }

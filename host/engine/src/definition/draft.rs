@@ -61,7 +61,7 @@ pub(super) struct DraftNeed {
 /// What a step does.
 #[derive(Debug)]
 pub(super) enum DraftKind {
-    Call { component: Option<Pin>, params: Option<Template>, limits: Limits, grants: Grants },
+    Call { component: Option<Pin>, params: Option<Template>, limits: Limits, grants: Box<Grants> },
     Foreach { variables: Vec<(String, Option<Template>)>, concurrency: u32, body: DraftBody },
 }
 

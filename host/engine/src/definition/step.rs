@@ -172,6 +172,6 @@ fn call(
         Some(template)
     });
     let limits = fields.get("limits").map(|field| limits::read(&field, reader)).unwrap_or_default();
-    let grants = fields.get("grants").map(|field| grants::read(&field, reader)).unwrap_or_default();
-    DraftKind::Call { component, params, limits, grants }
+    let grants = fields.get("grants").map(|field| Box::new(grants::read(&field, reader)));
+    DraftKind::Call { component, params, limits, grants: grants.unwrap_or_default() }
 }

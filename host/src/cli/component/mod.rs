@@ -7,6 +7,7 @@ mod list;
 mod manifest;
 mod push;
 mod reference;
+mod test;
 
 pub(super) use build::{all as build, one as build_quietly};
 pub(super) use cargo::{Built, shortest};
@@ -22,6 +23,13 @@ use std::process::ExitCode;
 pub(super) enum Verb {
     /// Build the component of a crate
     Build(build::Arguments),
+    /// Play the scripts of a component, with time moved by hand
+    ///
+    /// A crate is built first, and its scripts are in test.yaml beside its
+    /// Cargo.toml. Every case is played twice: as it is written, and with the
+    /// step stopped at every durable call and played again from its start. No
+    /// server is needed, nothing sleeps, and nothing leaves this process.
+    Test(test::Arguments),
     /// Push a component to the server
     Push(push::Arguments),
     /// List the components on the server
@@ -38,6 +46,7 @@ pub(super) fn perform(
 ) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Build(arguments) => build::perform(&arguments, terminal)?,
+        Verb::Test(arguments) => return test::perform(&arguments, terminal),
         Verb::Push(arguments) => push::perform(&arguments, client, terminal)?,
         Verb::List(arguments) => list::perform(&arguments, client, terminal)?,
         Verb::Get(arguments) => get::perform(&arguments, client, terminal)?,

@@ -154,23 +154,30 @@ impl Builder {
                     ScalarStyle::Plain => plain(&text),
                     _ => Value::String(text.into_owned()),
                 };
-                self.complete(Node { mark, kind: Kind::Leaf(value) }, anchor)
+                self.count(1, mark)?;
+                self.complete(Node { mark, kind: Kind::Leaf(value) }, anchor);
+                Ok(())
             }
             Event::Alias(anchor) => {
                 let Some(known) = self.anchors.get(&anchor).filter(|_| !self.takes_key()) else {
                     return Err(mark.problem("the alias stands for nothing", "write it out"));
                 };
                 let node = known.clone();
-                self.complete(node, 0)
+                self.count(node.size(), mark)?;
+                if self.open.len() + node.height() > NESTING_MAX {
+                    return Err(too_deep(mark));
+                }
+                self.complete(node, 0);
+                Ok(())
             }
             Event::SequenceStart(anchor, _) => self.start(mark, anchor, Kind::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.start(mark, anchor, Kind::Map(Vec::new())),
-            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open { mark, anchor, kind, .. }) => {
-                    self.complete(Node { mark, kind }, anchor)
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(Open { mark, anchor, kind, .. }) = self.open.pop() {
+                    self.complete(Node { mark, kind }, anchor);
                 }
-                None => Ok(()),
-            },
+                Ok(())
+            }
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(mark.problem("a second document begins here", "keep all cases in one list"))
             }
@@ -186,9 +193,9 @@ impl Builder {
         if self.takes_key() {
             return Err(mark.problem("a key is a list or a map", "use text as keys"));
         }
+        self.count(1, mark)?;
         if self.open.len() >= NESTING_MAX {
-            let message = format!("the script is nested deeper than {NESTING_MAX} levels");
-            return Err(mark.problem(message, "flatten it"));
+            return Err(too_deep(mark));
         }
         self.open.push(Open { mark, anchor, kind, key: None });
         Ok(())
@@ -213,14 +220,7 @@ impl Builder {
     }
 
     /// Puts a finished value where it belongs.
-    fn complete(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
-        self.values += if anchor > 0 { 1 } else { node.size().min(VALUES_MAX + 1) };
-        if self.values > VALUES_MAX || self.open.len() + node.height() > NESTING_MAX {
-            let message = format!(
-                "the script has more than {VALUES_MAX} values, or more than {NESTING_MAX} levels"
-            );
-            return Err(node.mark.problem(message, "make two scripts of it"));
-        }
+    fn complete(&mut self, node: Node, anchor: usize) {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -234,8 +234,21 @@ impl Builder {
             }
             Some(Open { kind: Kind::Leaf(_), .. }) => {}
         }
-        Ok(())
     }
+
+    fn count(&mut self, values: usize, mark: Mark) -> Result<(), Problem> {
+        self.values = self.values.saturating_add(values);
+        if self.values <= VALUES_MAX {
+            return Ok(());
+        }
+        let message = format!("the script has more than {VALUES_MAX} values");
+        Err(mark.problem(message, "make two scripts of it"))
+    }
+}
+
+fn too_deep(mark: Mark) -> Problem {
+    let message = format!("the script is nested deeper than {NESTING_MAX} levels");
+    mark.problem(message, "flatten it")
 }
 
 /// What a scalar without quotes is: JSON's numbers and words, or else text.

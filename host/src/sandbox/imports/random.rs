@@ -6,6 +6,7 @@ use crate::sandbox::guest::{Guest, wit};
 use crate::sandbox::limits::Stop;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
+use sha2::{Digest as _, Sha256};
 
 /// What one call may ask for, as the contract says.
 pub(in crate::sandbox) const BYTES_MAX: u32 = 65_536;
@@ -37,6 +38,16 @@ impl Random {
         let mut generator = ChaCha20Rng::from_seed(self.seed);
         generator.set_stream(stream as u64);
         generator
+    }
+
+    /// From here on the step draws other numbers, which follow from this place
+    /// in its journal: what it drew before may not be drawn when it is played
+    /// again, as within a memo.
+    pub(in crate::sandbox) fn renew(&mut self, sequence: u64) {
+        let mut hash = Sha256::new();
+        hash.update(self.seed);
+        hash.update(sequence.to_be_bytes());
+        self.step = Some(Box::new(ChaCha20Rng::from_seed(hash.finalize().into())));
     }
 
     fn step(&mut self) -> &mut ChaCha20Rng {
