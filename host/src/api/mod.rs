@@ -4,6 +4,7 @@
 
 mod components;
 mod events;
+mod journal;
 mod problem;
 mod run_view;
 mod runs;
@@ -75,6 +76,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(runs::get))
         .routes(routes!(runs::step))
         .routes(routes!(runs::iterations))
+        .routes(routes!(journal::journal))
         .routes(routes!(runs::logs))
         .routes(routes!(events::stream))
         .routes(routes!(runs::cancel))

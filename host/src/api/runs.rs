@@ -260,7 +260,7 @@ async fn shown_after(
     Ok(run_view(&snapshot(driver, tenant, run).await?, driver.clock().now()))
 }
 
-async fn find_step(
+pub(super) async fn find_step(
     driver: &Driver,
     tenant: &TenantId,
     run: &str,

@@ -42,7 +42,8 @@ pub struct ReplayFigures {
 pub struct Journal {
     /// Calls in the journal.
     pub entries: u32,
-    /// From the acknowledged signal until the step waits again, out of memory.
+    /// From the signal, over its way to the disk and the step's, until the step
+    /// waits again and is out of memory.
     pub wake_us: f64,
     /// Processor time of the process for it.
     pub cpu_us: f64,
@@ -89,8 +90,8 @@ impl Replay {
         let mut wakes: Vec<f64> = Vec::new();
         let cpu = cpu_s();
         for _ in 0..self.times {
-            signal(driver, tenant, run, "go").await?;
             let begin = Instant::now();
+            signal(driver, tenant, run, "go").await?;
             until_asleep(driver, tenant, run).await?;
             wakes.push(begin.elapsed().as_nanos() as f64 / 1e3);
         }

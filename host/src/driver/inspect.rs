@@ -2,6 +2,7 @@
 //! and in both cases only what is on stable storage.
 
 use super::live::Live;
+use super::journal::{self, Called};
 use super::{Driver, Error};
 use crate::sandbox::Watch;
 use crate::store::{self, RunRecord, Store, Write};
@@ -84,6 +85,8 @@ impl Driver {
         let Some(live) = self.open(tenant, run)? else {
             return Ok(self.0.store.barrier().durable().await?);
         };
+        let held = Held { driver: self.clone(), live: Some(live) };
+        let Some(live) = &held.live else { return Ok(()) };
         loop {
             let changed = live.changed.notified();
             let ticket = {
@@ -93,16 +96,10 @@ impl Driver {
                 more.then(|| state.ticket.clone())
             };
             match ticket {
-                Some(ticket) => {
-                    ticket.durable().await?;
-                    break;
-                }
+                Some(ticket) => return Ok(ticket.durable().await?),
                 None => changed.await,
             }
         }
-        // Nobody else may want it in memory.
-        self.let_sleep(live).await;
-        Ok(())
     }
 
     /// Returns when the run is over, and that is on stable storage. Returns at
@@ -112,6 +109,20 @@ impl Driver {
     /// The store has failed.
     pub async fn wait_until_over(&self, tenant: &TenantId, run: RunId) -> Result<(), Error> {
         self.wait_for_more(tenant, run, u64::MAX).await
+    }
+
+    /// The journal of a step, all of it on stable storage.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub async fn journal(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        step: StepIndex,
+    ) -> Result<Vec<Called>, Error> {
+        self.0.store.barrier().durable().await?;
+        Ok(journal::shown(&self.0.store, tenant, (run, step))?)
     }
 
     pub(super) fn workflow_of(
@@ -125,6 +136,25 @@ impl Driver {
         };
         let found = self.workflow(tenant, workflow, Some(*version))?;
         Ok(found.map(|(_, workflow)| workflow))
+    }
+}
+
+/// A run that somebody watches. It is in memory for that, and may leave it
+/// afterwards, also when the watcher goes away in between.
+struct Held {
+    driver: Driver,
+    live: Option<Arc<Live>>,
+}
+
+impl Drop for Held {
+    #[expect(clippy::disallowed_methods, reason = "leaving memory waits for the disk")]
+    fn drop(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        let wants_sleep = live.lock().is_dormant;
+        if let (true, Ok(runtime)) = (wants_sleep, tokio::runtime::Handle::try_current()) {
+            let driver = self.driver.clone();
+            runtime.spawn(async move { driver.let_sleep(live).await });
+        }
     }
 }
 

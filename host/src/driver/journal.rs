@@ -187,3 +187,40 @@ fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, store::Error> {
 fn corrupt(why: &str) -> store::Error {
     store::Error::corrupt(format!("a journal cannot be read: {why}"))
 }
+
+/// A durable call as people see it.
+pub struct Called {
+    /// Its place in the journal.
+    pub sequence: u64,
+    /// The attempt that made it.
+    pub attempt: Attempt,
+    /// The call.
+    pub call: String,
+    /// What it gave, in one line; nothing if that is not known yet.
+    pub answer: Option<String>,
+}
+
+/// The journal of a step, for people: what was called, and what came of it.
+pub(super) fn shown(
+    store: &Store,
+    tenant: &TenantId,
+    of: (RunId, StepIndex),
+) -> Result<Vec<Called>, store::Error> {
+    let mut all: Vec<Called> = Vec::new();
+    for JournalRow { sequence, part, bytes } in store.journal(tenant, of, 0)? {
+        match part {
+            CALL => {
+                let Call { attempt, summary, answer, .. } = decode(&bytes)?;
+                let answer = answer.as_ref().map(Answer::summary);
+                all.push(Called { sequence, attempt, call: summary, answer });
+            }
+            _ => {
+                let answer: Answer = decode(&bytes)?;
+                if let Some(last) = all.last_mut().filter(|last| last.sequence == sequence) {
+                    last.answer = Some(answer.summary());
+                }
+            }
+        }
+    }
+    Ok(all)
+}

@@ -24,6 +24,7 @@ mod wait;
 pub use catalog::{Applied, ApplyError, PushError, Pushed};
 pub use inbox::{RunSignal, SignalRunError, WaitpointError};
 pub use inspect::Snapshot;
+pub use journal::Called;
 pub use logs::LogPage;
 pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};

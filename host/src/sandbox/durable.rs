@@ -346,6 +346,33 @@ impl std::fmt::Display for Pattern {
 }
 
 impl Answer {
+    /// The answer in one short line, without what it carries.
+    pub fn summary(&self) -> String {
+        let refused = |refusal: &Refusal| format!("{}: {}", refusal.code, refusal.message);
+        match self {
+            Self::Woken { happening: Happening::Timer, .. } => "the moment has come".to_owned(),
+            Self::Woken { happening: Happening::Signal(signal), .. } => {
+                format!("signal {} {}", signal.name, signal.sequence)
+            }
+            Self::Woken { happening: Happening::Run(Ok(_)), .. } => "the run succeeded".to_owned(),
+            Self::Woken { happening: Happening::Run(Err((message, _))), .. } => message.clone(),
+            Self::Published(Ok(sequence)) => format!("number {sequence}"),
+            Self::Text(Ok(text)) if text.starts_with("run_") => text.clone(),
+            Self::Text(Ok(text)) => format!("{} B", text.len()),
+            Self::Value(Ok(Some(value))) => format!("{} B", value.len()),
+            Self::Value(Ok(None)) => "nothing".to_owned(),
+            Self::Done(Ok(())) => "done".to_owned(),
+            Self::Response(Ok(response)) => {
+                format!("{}, {} B", response.status, response.body.len())
+            }
+            Self::Published(Err(refusal))
+            | Self::Text(Err(refusal))
+            | Self::Value(Err(refusal))
+            | Self::Done(Err(refusal))
+            | Self::Response(Err(refusal)) => refused(refusal),
+        }
+    }
+
     /// About how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         16 + match self {

@@ -6,6 +6,7 @@ mod cancel;
 mod exec;
 mod follow;
 mod get;
+mod journal;
 mod list;
 mod logs;
 mod params;
@@ -40,6 +41,8 @@ pub(super) enum Verb {
     Watch(Which),
     /// Show what the steps of a run have logged
     Logs(logs::Arguments),
+    /// Show the durable calls that a step has made, and what came of them
+    Journal(journal::Arguments),
     /// Send a signal to a run; one step that waits for it gets it
     Signal(signal::Arguments),
     /// Stop a run and what runs inside it
@@ -67,6 +70,7 @@ pub(super) fn perform(
         Verb::Get(which) => get::perform(&which, client, terminal),
         Verb::Watch(which) => watch::perform(&which, client, terminal),
         Verb::Logs(arguments) => logs::perform(&arguments, client, terminal),
+        Verb::Journal(arguments) => journal::perform(&arguments, client, terminal),
         Verb::Signal(arguments) => signal::perform(&arguments, client, terminal),
         Verb::Cancel(which) => cancel::perform(&which, client, terminal),
     }
