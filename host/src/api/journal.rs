@@ -41,7 +41,9 @@ pub(super) async fn journal(
 ) -> Result<Json<PageView<CallView>>, Problem> {
     let (snapshot, place) = find_step(&driver, &tenant, &run, &step).await?;
     let from: u64 = match &query.cursor {
-        Some(cursor) => cursor.parse().map_err(|_| Problem::bad_request("this cursor was not given out here"))?,
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| Problem::bad_request("this cursor was not given out here"))?,
         None => 0,
     };
     let all = driver.journal(&tenant, snapshot.run.id(), place as StepIndex).await?;

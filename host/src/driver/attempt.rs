@@ -94,8 +94,8 @@ impl Driver {
                 return self.continue_as_new(&work, (input, sequence), usage, logs);
             }
         };
-        self.forget(&work);
         self.finish(&work, (outcome, usage), logs);
+        self.forget(&work);
     }
 
     async fn run_guest(&self, work: &Work) -> Report {

@@ -1,8 +1,8 @@
 //! Reading runs: from memory while they are open, from their events after that,
 //! and in both cases only what is on stable storage.
 
-use super::live::Live;
 use super::journal::{self, Called};
+use super::live::Live;
 use super::{Driver, Error};
 use crate::sandbox::Watch;
 use crate::store::{self, RunRecord, Store, Write};
@@ -147,7 +147,6 @@ struct Held {
 }
 
 impl Drop for Held {
-    #[expect(clippy::disallowed_methods, reason = "leaving memory waits for the disk")]
     fn drop(&mut self) {
         let Some(live) = self.live.take() else { return };
         let wants_sleep = live.lock().is_dormant;

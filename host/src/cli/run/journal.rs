@@ -38,7 +38,8 @@ pub(super) fn perform(
     terminal: &Terminal,
 ) -> Result<ExitCode> {
     let Arguments { which, step, limit } = arguments;
-    let answers = client.list(&Route::to(["runs", &which.run, "steps", step, "journal"]), *limit)?;
+    let answers =
+        client.list(&Route::to(["runs", &which.run, "steps", step, "journal"]), *limit)?;
     if terminal.is_json() {
         terminal.json(&answers)?;
         return Ok(ExitCode::SUCCESS);
