@@ -80,9 +80,9 @@ impl Run {
             Ok(output) => decode(&format!("the output of {id}"), &output),
             Err(failure) => {
                 let error = Error::fatal(format!("{id} has no output: {}", failure.message));
-                let details = failure.details.map(|text| {
-                    serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text))
-                });
+                let details = failure
+                    .details
+                    .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
                 Err(match details {
                     Some(details) => error.details(details),
                     None => error,

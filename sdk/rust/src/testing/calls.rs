@@ -154,14 +154,16 @@ impl World {
 
     pub(crate) fn recall(&mut self, name: &str) -> Option<String> {
         let recorded = self.follow_memo(name);
-        if recorded.is_none() {
-            self.open_memo = Some(name.to_owned());
+        match recorded {
+            Some(_) => self.renew_random(),
+            None => self.open_memo = Some(name.to_owned()),
         }
         recorded
     }
 
     pub(crate) fn record(&mut self, name: &str, value: &str) {
         self.append_memo(name, value);
+        self.renew_random();
     }
 
     pub(crate) fn kv_get(&mut self, namespace: &str, key: &str) -> Result<Option<String>, Refusal> {

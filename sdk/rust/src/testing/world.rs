@@ -154,6 +154,12 @@ impl World {
         self.random.next_u64()
     }
 
+    /// As on a host: what a memo's work drew is not drawn again in a replay, so
+    /// behind it the numbers follow from its place.
+    pub(super) fn renew_random(&mut self) {
+        self.random = Random::of(self.sequence());
+    }
+
     /// The place of the next call among all that this step has made, from 0.
     pub(super) fn sequence(&self) -> u64 {
         self.sequence_base + self.journal.cursor() as u64
