@@ -151,7 +151,7 @@ async fn tables_have_a_limit() {
             (unreachable))",
     );
     let report = run(&guest, defaults()).await;
-    expect(&report, "limit:tables", &["1000", "limits: { tables: 2000 }"]);
+    expect(&report, "limit:tables", &["1000", "limits: { table_elements: 2000 }"]);
     let guest = component(
         "",
         "(table $table 1 funcref)

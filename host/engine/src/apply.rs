@@ -2,7 +2,7 @@
 //! an event that does not fit the state means that the history is corrupt.
 
 mod foreach;
-mod wait;
+pub(crate) mod wait;
 
 use crate::event::{Event, Origin, Stop};
 use crate::failure::Failure;
@@ -91,6 +91,7 @@ impl Run {
             sequence: 0,
             waited: 0,
             continued: 0,
+            continued_bytes: 0,
             signals_taken: Vec::new(),
             iterations: None,
             last_failure: None,

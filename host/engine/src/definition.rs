@@ -4,8 +4,9 @@
 //! A definition is read in three passes. `source` makes a tree of the text;
 //! `workflow`, `param`, `body`, `step` and what they call make a draft of the
 //! tree, one file for each part of the language; `link` checks that the parts
-//! fit together. A new key belongs to one file of the second pass; a new kind of
-//! step to `step`, to a file of its own, and to `build`.
+//! fit together. A new key belongs to one file of the second pass and to
+//! `schema.json`; a new kind of step to `step`, to a file of its own, to `build`,
+//! and there too.
 
 mod body;
 mod build;
@@ -34,6 +35,13 @@ pub use self::source::SOURCE_BYTES_MAX;
 use self::node::Mark;
 use self::reader::Reader;
 use crate::workflow::{Limits, Pin, Workflow};
+
+/// The JSON Schema of definitions, draft 2020-12, for editors and other tools.
+///
+/// It takes whatever [`check`] takes. `check` knows more: components, graphs,
+/// expressions and the operator's limits. `tests/schema` holds the two
+/// together: a key, default or bound that only one of them has fails there.
+pub const SCHEMA: &str = include_str!("definition/schema.json");
 
 /// What a definition needs to know about the place where it will run.
 pub trait Catalog {

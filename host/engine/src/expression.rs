@@ -1,14 +1,16 @@
 //! CEL expressions, as in `when: steps.load.output.rows > 0`.
 //!
-//! The `cel` crate parses them and brings the functions on single values; the
-//! walk over the tree is our own, because the crate's goes through maps in a
+//! The `cel` crate parses them and brings the functions that convert single
+//! values; the walk over the tree and most functions (`EXPRESSIONS.md` lists them
+//! all) are our own, because the crate's goes through maps in a
 //! random order, copies a document to look into it, and cannot be stopped. What
 //! holds instead:
 //!
 //! - the same expression and scope give the same value in every replay: there
 //!   is no clock and no randomness, and maps are gone through in order;
 //! - an evaluation ends: it does at most [`OPERATIONS_MAX`] operations, whatever
-//!   is nested in it, and gives at most [`RESULT_BYTES_MAX`] of JSON;
+//!   is nested in it, and gives at most [`RESULT_BYTES_MAX`] of JSON; memory is
+//!   paid for in operations too, so it is bounded by the same number;
 //! - a document is parsed once and then looked into, not copied;
 //! - no source and no value makes it panic: sources are limited to
 //!   [`SOURCE_BYTES_MAX`], and nesting, calls and words are too.
@@ -20,8 +22,11 @@ mod evaluation;
 mod function;
 mod json;
 mod library;
+mod meter;
 mod node;
 mod operation;
+#[cfg(test)]
+mod page;
 mod pattern;
 #[cfg(test)]
 mod tests;
@@ -29,8 +34,8 @@ mod token;
 mod value;
 
 pub use self::compile::SOURCE_BYTES_MAX;
-pub use self::evaluation::OPERATIONS_MAX;
 pub use self::json::RESULT_BYTES_MAX;
+pub use self::meter::OPERATIONS_MAX;
 pub(crate) use self::token::closing_brace;
 pub(crate) use self::value::Value;
 

@@ -93,6 +93,8 @@ pub struct StepRun {
     pub waited: u64,
     /// How often it continued as new.
     pub continued: u32,
+    /// What its inputs since then have taken together.
+    pub(crate) continued_bytes: u64,
     /// The last signal of each name that it was given before it continued.
     pub signals_taken: Vec<(String, u64)>,
     /// The iterations of a `foreach` that has started.

@@ -8,6 +8,7 @@ mod journal;
 mod problem;
 mod run_view;
 mod runs;
+mod schemas;
 mod secrets;
 mod signals;
 mod view;
@@ -71,6 +72,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(workflows::apply))
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::get))
+        .routes(routes!(schemas::workflow))
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))

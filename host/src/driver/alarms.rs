@@ -85,7 +85,7 @@ impl Driver {
         // A run that ended meanwhile has no deadlines.
         let _ = self.submit(&live, &Command::CheckDeadlines, Vec::new());
         // If the deadline had moved, nothing was recorded and no alarm was set.
-        let mut state = live.lock();
-        self.set_alarm(&live, &mut state);
+        self.set_alarm(&live, &mut live.lock());
+        self.rest(&live);
     }
 }

@@ -96,6 +96,7 @@ impl Driver {
         };
         self.finish(&work, (outcome, usage), logs);
         self.forget(&work);
+        self.rest(&work.live);
     }
 
     async fn run_guest(&self, work: &Work) -> Report {
@@ -188,7 +189,7 @@ impl Driver {
             let (step, attempt) = (work.step, work.attempt);
             let command = Command::PutAway { step, attempt, usage };
             let asleep = dormant::asleep(&live, &state);
-            let is_dormant = asleep.is_some() && !self.is_stopping();
+            let is_dormant = asleep.is_some();
             let writes = logs.into_iter().chain(asleep).collect();
             let extra = Extra { writes, answer: None };
             let turn = self.turn_locked(&live, &mut state, (&command, extra), &mut VecDeque::new());
@@ -210,17 +211,23 @@ impl Driver {
         work: &Work,
         (input, sequence): (Payload, u64),
         usage: Usage,
-        mut logs: Vec<Write>,
+        logs: Vec<Write>,
     ) {
         let (step, attempt) = (work.step, work.attempt);
         let of = (work.live.id, step);
-        logs.extend(journal::gone(&work.live.tenant, of, (work.sequence, sequence)));
+        let gone = journal::gone(&work.live.tenant, of, (work.sequence, sequence)).collect();
         let signals_taken = self.signals_taken(work);
         let command = Command::Continue { step, attempt, input, sequence, signals_taken, usage };
         self.forget(work);
-        if let Err(refusal) = self.submit(&work.live, &command, logs) {
+        let mut due = VecDeque::new();
+        let extra = Extra { writes: [logs.clone(), gone].concat(), answer: None };
+        let turn = self.turn_locked(&work.live, &mut work.live.lock(), (&command, extra), &mut due);
+        if let Err((refusal, _)) = turn {
             debug!(run = %work.live.id, step = work.id, %refusal, "nobody wants it any more");
+            // The next attempt needs the journal.
+            self.0.store.commit(logs);
         }
+        self.perform(due);
     }
 
     /// The last signal of each name that a step was given, now or before it

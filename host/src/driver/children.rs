@@ -1,7 +1,7 @@
 //! Runs that steps start: they are runs like any other, with a number and a log
 //! of their own, but whoever cancels the run above cancels them too.
 
-use super::durable::{Player, broken, refused};
+use super::durable::{Player, broken, refusal_of, refused};
 use super::live::{Live, LiveState};
 use super::wait::result_of;
 use super::{Driver, Due, Error, Extra, inspect};
@@ -41,12 +41,17 @@ impl Families {
 
     /// Counts one less, if a run of this origin was counted.
     pub(super) fn ended(&self, origin: &Origin) {
-        let Origin::Child { root, .. } = origin else { return };
+        if let Origin::Child { root, .. } = origin {
+            self.gone(*root);
+        }
+    }
+
+    fn gone(&self, root: RunId) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(root) {
+        if let Some(count) = open.get_mut(&root) {
             *count -= 1;
             if *count == 0 {
-                open.remove(root);
+                open.remove(&root);
             }
         }
     }
@@ -95,7 +100,11 @@ impl Player {
             return self.done(entry, Answer::Text(refused("limit", message)));
         }
         let mut due = VecDeque::new();
+        let root = wanted.root;
         let started = self.order_child(entry, wanted, &mut due);
+        if started.is_err() {
+            self.driver.0.families.gone(root);
+        }
         crash::point("child ordered");
         self.driver.perform(due);
         started
@@ -108,7 +117,11 @@ impl Player {
         params: &str,
     ) -> Result<Result<Wanted, Refusal>, Gone> {
         let found = self.driver.workflow(self.tenant(), name, version);
-        let Some((version, workflow)) = found.map_err(|error| broken(&error))? else {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return refusal_of(error).map(Err),
+        };
+        let Some((version, workflow)) = found else {
             let what = match version {
                 Some(version) => format!("workflow {name:?} has no version {version}"),
                 None => format!("there is no workflow {name:?}; apply it first"),
@@ -290,14 +303,19 @@ impl Driver {
         let Some(result) = child.lock().run.iteration_result() else { return };
         crash::point("child reports");
         match self.find(&child.tenant, parent, due) {
-            Ok(Some(live)) => self.end_child(&live, (step, child.id), result, due),
+            Ok(Some(live)) => {
+                self.end_child(&live, (step, child.id), result, due);
+                self.rest(&live);
+            }
             // It did not wait for this one.
             Ok(None) => {}
             Err(error) => self.cannot_wake(parent, &error),
         }
     }
 
-    fn find(
+    /// An open run, from memory or from the store; what is outstanding for it is
+    /// added to `due`.
+    pub(super) fn find(
         &self,
         tenant: &TenantId,
         run: RunId,

@@ -33,6 +33,9 @@ pub(super) struct Dormant {
 
 const FORMAT: u8 = 1;
 
+/// A run that goes on so soon stays in memory, unless a guest has made room.
+const SOON_MS: u64 = 10_000;
+
 impl Dormant {
     fn of(run: &Run) -> Self {
         let mut signals = Vec::new();
@@ -132,11 +135,7 @@ impl Driver {
         if !folded.status().is_open() {
             return Ok(None);
         }
-        let (live, effects) = self.adopt(tenant, folded, history.len() as u64)?;
-        {
-            let mut state = live.lock();
-            (state.is_dormant, state.was_dormant) = (true, true);
-        }
+        let (live, effects) = self.adopt(tenant, folded, history.len() as u64, true)?;
         // Runs that its steps started tell it themselves when they are over.
         due.extend(effects.into_iter().filter(|due| !due.is_watch()));
         crash::point("run is in memory again");
@@ -144,11 +143,13 @@ impl Driver {
     }
 
     /// Takes an open run into memory, and says what is outstanding for it.
+    /// `is_dormant` says whether the store has it for one that only waits.
     pub(super) fn adopt(
         &self,
         tenant: &TenantId,
         run: Run,
         records: u64,
+        is_dormant: bool,
     ) -> Result<(Arc<Live>, Vec<Due>), store::Error> {
         let outstanding = run.outstanding();
         let live = Live::new(tenant.clone(), run, records, store::Ticket::done());
@@ -156,12 +157,38 @@ impl Driver {
             let mut state = live.lock();
             state.inbox.load(&self.0.store, tenant, live.id)?;
             state.subscribed = subscriptions(&state.run);
+            (state.is_dormant, state.was_dormant) = (is_dormant, is_dormant);
             self.set_alarm(&live, &mut state);
         }
         self.lock_live().insert(live.id, Arc::clone(&live));
         let effects = outstanding.into_iter().map(|effect| Due::outstanding(&live, effect));
         let effects = effects.collect();
         Ok((live, effects))
+    }
+
+    /// Something in a run is over: if it only waits now, and not just for a
+    /// moment, it need not be in memory.
+    pub(super) fn rest(&self, live: &Arc<Live>) {
+        {
+            let mut state = live.lock();
+            let soon = self.0.clock.now().plus_ms(SOON_MS);
+            let wakes_soon = state.run.next_deadline().is_some_and(|at| at <= soon);
+            if !state.is_dormant
+                && !wakes_soon
+                && !self.is_stopping()
+                && let Some(write) = asleep(live, &state)
+            {
+                state.ticket = self.0.store.commit(vec![write]);
+                (state.is_dormant, state.was_dormant) = (true, true);
+            }
+            if !state.is_dormant {
+                return;
+            }
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (driver, live) = (self.clone(), Arc::clone(live));
+            runtime.spawn(async move { driver.let_sleep(live).await });
+        }
     }
 
     /// Lets a run that only waits leave memory, once everything that is known
@@ -199,7 +226,10 @@ impl Driver {
         // The map has one, and the caller the other; no further one can appear
         // while the map is locked.
         let others = Arc::strong_count(&live) > 2;
-        if !others {
+        // A wake may have put another in its place, if somebody who looked at
+        // this one was slow.
+        let is_ours = open.get(&live.id).is_some_and(|known| Arc::ptr_eq(known, &live));
+        if !others && is_ours {
             open.remove(&live.id);
         }
         let known = others.then(|| Arc::downgrade(&live));

@@ -2,27 +2,25 @@
 //! together with its journal row; only what leaves the process waits until all
 //! before it is on stable storage.
 
+mod fetch;
+mod values;
+
 use super::journal::{self, Pending, Taken};
 use super::live::Live;
 use super::signals::Publish;
 use super::{Driver, Error, Extra, PublishError, RunSignal, SignalRunError, logs};
-use crate::crash;
-use crate::egress;
-use crate::sandbox::{
-    Answer, Answering, Call, Durable, Gone, LogLine, NewEntry, Refusal, Request, Response,
-};
-use crate::store::{self, AttemptLog, Ticket, ValueRecord, Write};
+use crate::sandbox::{Answer, Answering, Call, Durable, Gone, LogLine, NewEntry, Refusal};
+use crate::store::{self, AttemptLog, Ticket, Write};
 use segno_engine::failure::{Failure, FailureKind};
-use segno_engine::grant::{Grants, Origin};
+use segno_engine::grant::{Grants, Requests};
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
 use segno_engine::payload::Payload;
 use segno_engine::signal::{Params, check_name};
 use segno_engine::workflow::Pin;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The longest key, and the largest value, that a step may set.
-const VALUE_BYTES_MAX: usize = 256 << 10;
+/// How much may be on its way to the disk before steps wait for it.
+const QUEUED_BYTES_MAX: u64 = 64 << 20;
 
 /// One attempt, as its durable calls see it.
 pub(super) struct Player {
@@ -45,6 +43,7 @@ impl Durable for Player {
     fn call(&self, entry: NewEntry, call: Call) -> Answering<'_> {
         Box::pin(async move {
             let begun = self.begun(&entry)?;
+            self.keep_pace().await?;
             match call {
                 Call::Sleep { .. }
                 | Call::SleepUntil { .. }
@@ -52,12 +51,14 @@ impl Durable for Player {
                 | Call::WaitRun { .. }
                 | Call::WaitAny { .. } => self.wait(entry, call).await,
                 Call::Publish { name, params, payload } => {
+                    self.intend(&entry, begun)?;
                     let published = self.publish(&entry, name, (&params, payload)).await?;
-                    self.done(&entry, Answer::Published(published))
+                    self.answered(&entry, Answer::Published(published))
                 }
                 Call::PublishToRun { run, name, payload } => {
-                    let published = self.publish_to_run(&entry, (&run, name), payload);
-                    self.done(&entry, Answer::Published(published?))
+                    self.intend(&entry, begun)?;
+                    let published = self.publish_to_run(&entry, (&run, name), payload)?;
+                    self.answered(&entry, Answer::Published(published))
                 }
                 Call::OneTimeUrl { name } => self.one_time_url(&entry, &name),
                 Call::StartRun { workflow, version, params } => {
@@ -75,9 +76,12 @@ impl Durable for Player {
         })
     }
 
-    fn record(&self, entry: NewEntry, answer: Answer) -> Result<(), Gone> {
-        self.begun(&entry)?;
-        self.done(&entry, answer).map(|_| ())
+    fn record(&self, entry: NewEntry, answer: Answer) -> Answering<'_> {
+        Box::pin(async move {
+            self.begun(&entry)?;
+            self.keep_pace().await?;
+            self.done(&entry, answer)
+        })
     }
 }
 
@@ -91,9 +95,34 @@ impl Player {
         (self.live.id, self.step)
     }
 
-    /// What the call does to others is known by this, however often it is made.
+    /// What the call does outside is known by this, however often it is made.
     fn identity(&self, entry: &NewEntry) -> String {
         format!("{}/{}/{}", self.live.id, self.id, entry.sequence)
+    }
+
+    /// A signal is known by what it says, too: a step that is tried again may
+    /// have another to publish at the same place.
+    fn signal_id(&self, entry: &NewEntry) -> String {
+        let [a, b, c, d, ..] = entry.hash;
+        format!("{}/{a:02x}{b:02x}{c:02x}{d:02x}", self.identity(entry))
+    }
+
+    /// A step that records faster than the disk takes it waits for the disk.
+    async fn keep_pace(&self) -> Result<(), Gone> {
+        let store = &self.driver.0.store;
+        if store.stats().queued_bytes > QUEUED_BYTES_MAX {
+            store.barrier().durable().await.map_err(|error| broken(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Records that the call is about to be made, with what led to it: if the
+    /// host stops before the answer is recorded, the same call is made again.
+    fn intend(&self, entry: &NewEntry, begun: bool) -> Result<(), Gone> {
+        if !begun {
+            self.append(entry, None, Vec::new())?;
+        }
+        Ok(())
     }
 
     pub(super) fn lock_taken(&self) -> MutexGuard<'_, Taken> {
@@ -185,7 +214,7 @@ impl Player {
             Ok(payload) => payload,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let id = Some(self.identity(entry));
+        let id = Some(self.signal_id(entry));
         let by = format!("{}/{}", self.live.id, self.id);
         let publish = Publish { name, id, params, payload, by };
         loop {
@@ -215,7 +244,7 @@ impl Player {
             Ok(payload) => payload,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let id = Some(self.identity(entry));
+        let id = Some(self.signal_id(entry));
         let by = format!("{}/{}", self.live.id, self.id);
         let signal = RunSignal { name, id, payload, by };
         match self.driver.order_signal(self.tenant(), run, signal, Vec::new()) {
@@ -240,81 +269,6 @@ impl Player {
         Ok(answer)
     }
 
-    async fn value(
-        &self,
-        entry: &NewEntry,
-        (namespace, key): (&str, &str),
-    ) -> Result<Answer, Gone> {
-        let namespace = match self.namespace(namespace) {
-            Ok(namespace) => namespace,
-            Err(refusal) => return self.done(entry, Answer::Value(Err(refusal))),
-        };
-        let store = &self.driver.0.store;
-        // The step's own writes are seen once they are applied.
-        store.barrier().durable().await.map_err(|error| broken(&error))?;
-        let value = match store.value(self.tenant(), &namespace, key) {
-            Ok(value) => Ok(value.map(|record| record.value.text().to_owned())),
-            Err(error) => Err(refusal_of(error)?),
-        };
-        self.done(entry, Answer::Value(value))
-    }
-
-    fn set_value(
-        &self,
-        entry: &NewEntry,
-        (namespace, key): (&str, &str),
-        value: String,
-    ) -> Result<Answer, Gone> {
-        let write = self.namespace(namespace).and_then(|namespace| {
-            if value.len() > VALUE_BYTES_MAX {
-                let message = format!("a value has at most {VALUE_BYTES_MAX} bytes");
-                return Err(refusal("limit", message));
-            }
-            let value = parsed(value, "a value")?;
-            let record = ValueRecord { value, set_at: self.driver.0.clock.now() };
-            Write::value(self.tenant(), (&namespace, key), &record)
-                .map_err(|error| refusal("invalid", error.to_string()))
-        });
-        self.written(entry, write)
-    }
-
-    fn delete_value(
-        &self,
-        entry: &NewEntry,
-        (namespace, key): (&str, &str),
-    ) -> Result<Answer, Gone> {
-        let write = self.namespace(namespace).and_then(|namespace| {
-            Write::value_deleted(self.tenant(), &namespace, key)
-                .map_err(|error| refusal("invalid", error.to_string()))
-        });
-        self.written(entry, write)
-    }
-
-    fn written(&self, entry: &NewEntry, write: Result<Write, Refusal>) -> Result<Answer, Gone> {
-        let (answer, writes) = match write {
-            Ok(write) => (Answer::Done(Ok(())), vec![write]),
-            Err(refusal) => (Answer::Done(Err(refusal)), Vec::new()),
-        };
-        self.append(entry, Some(&answer), writes)?;
-        Ok(answer)
-    }
-
-    /// The namespace as it is kept: the workflow's own is named after it.
-    fn namespace(&self, namespace: &str) -> Result<String, Refusal> {
-        if namespace.is_empty() {
-            return Ok(format!("workflow:{}", self.live.lock().run.workflow().name));
-        }
-        if self.grants.has_namespace(namespace) {
-            return Ok(namespace.to_owned());
-        }
-        let message = format!(
-            "step `{}` may not use the namespace {namespace:?}; add `grants: {{ kv: [{namespace}] \
-             }}` to the step",
-            self.id
-        );
-        Err(refusal("denied", message))
-    }
-
     fn secret(&self, entry: &NewEntry, name: &str) -> Result<Answer, Gone> {
         let handle = self.secret_handle(name)?;
         self.done(entry, Answer::Text(handle))
@@ -329,6 +283,14 @@ impl Player {
             );
             return Ok(refused("denied", message));
         }
+        if !self.requests()?.secrets.iter().any(|known| known == name) {
+            let message = format!(
+                "component {}@{} does not ask for secret {name:?}; add `secrets = [{name:?}]` to \
+                 its [package.metadata.segno] and push it again",
+                self.component.name, self.component.version
+            );
+            return Ok(refused("denied", message));
+        }
         match self.driver.0.store.secret(self.tenant(), name).map_err(|error| broken(&error))? {
             Some(_) => Ok(Ok(format!("{HANDLE}{name}"))),
             None => Ok(refused(
@@ -338,45 +300,12 @@ impl Player {
         }
     }
 
-    async fn fetch(&self, entry: &NewEntry, request: Request, begun: bool) -> Result<Answer, Gone> {
-        if begun && request.report_crash {
-            let message = format!(
-                "{}: the host stopped after it was sent, and whether it was received is not known",
-                entry.summary
-            );
-            let answer = Answer::Response(refused("unknown-outcome", message));
-            return self.answered(entry, answer);
-        }
-        let secrets = match self.secrets_of(&request)? {
-            Ok(secrets) => secrets,
-            Err(refusal) => return self.done(entry, Answer::Response(Err(refusal))),
-        };
-        let request = outbound(request);
-        let egress = &self.driver.0.outside.egress;
-        let requested = self.requested()?;
-        let checked = match egress.check(&request, &requested, &self.grants.http) {
-            Ok(checked) => checked,
-            Err(error) => return self.done(entry, Answer::Response(Err(error.into()))),
-        };
-        let ticket = match begun {
-            true => self.driver.0.store.barrier(),
-            false => self.append(entry, None, Vec::new())?,
-        };
-        // Nothing leaves before everything that led to it is on stable storage.
-        ticket.durable().await.map_err(|error| broken(&error))?;
-        crash::point("request leaves");
-        let sent = egress.send(checked, &self.identity(entry), &secrets).await;
-        crash::point("request answered");
-        let response = sent.map(Response::from).map_err(Refusal::from);
-        self.answered(entry, Answer::Response(response))
-    }
-
-    /// The hosts that the component asks for.
-    fn requested(&self) -> Result<Vec<Origin>, Gone> {
+    /// What the component asks for.
+    fn requests(&self) -> Result<Requests, Gone> {
         let Pin { name, version, .. } = &self.component;
         let record = self.driver.0.store.component(self.tenant(), name, version);
         let record = record.map_err(|error| broken(&error))?;
-        Ok(record.map(|record| record.requests.http).unwrap_or_default())
+        Ok(record.map(|record| record.requests).unwrap_or_default())
     }
 
     /// Records the answer of a call whose row is there.
@@ -385,25 +314,6 @@ impl Player {
         let said = NewEntry { lines: Vec::new(), ..entry.clone() };
         self.commit(&said, vec![row])?;
         Ok(answer)
-    }
-
-    /// The secrets that a request uses, in clear.
-    fn secrets_of(
-        &self,
-        request: &Request,
-    ) -> Result<Result<HashMap<String, String>, Refusal>, Gone> {
-        let mut secrets = HashMap::new();
-        for (_, _, handle) in &request.secret_headers {
-            let name = name_of(handle);
-            if let Err(refusal) = self.secret_handle(name)? {
-                return Ok(Err(refusal));
-            }
-            match self.driver.reveal(self.tenant(), name) {
-                Ok(value) => secrets.insert(name.to_owned(), value),
-                Err(error) => return Ok(refused("not-found", error.to_string())),
-            };
-        }
-        Ok(Ok(secrets))
     }
 
     /// A turn with the row of a call.
@@ -420,40 +330,12 @@ fn name_of(handle: &str) -> &str {
     handle.strip_prefix(HANDLE).unwrap_or(handle)
 }
 
-fn outbound(request: Request) -> egress::Request {
-    let Request { method, url, headers, secret_headers, body, timeout_ms, .. } = request;
-    let secret_headers = secret_headers.into_iter();
-    egress::Request {
-        method,
-        url,
-        headers,
-        secret_headers: secret_headers
-            .map(|(name, prefix, handle)| (name, prefix, name_of(&handle).to_owned()))
-            .collect(),
-        body,
-        timeout_ms,
-    }
-}
-
-impl From<egress::Response> for Response {
-    fn from(response: egress::Response) -> Self {
-        let egress::Response { status, headers, body } = response;
-        Self { status, headers, body }
-    }
-}
-
-impl From<egress::Refused> for Refusal {
-    fn from(refused: egress::Refused) -> Self {
-        Self { code: refused.code.to_owned(), message: refused.message }
-    }
-}
-
 fn parsed(text: String, what: &str) -> Result<Payload, Refusal> {
     Payload::parse(text).map_err(|error| refusal("invalid", format!("{what} is no JSON: {error}")))
 }
 
 pub(super) fn refusal(code: &str, message: String) -> Refusal {
-    Refusal { code: code.to_owned(), message }
+    Refusal::new(code, message)
 }
 
 pub(super) fn refused<T>(code: &str, message: String) -> Result<T, Refusal> {
@@ -462,7 +344,7 @@ pub(super) fn refused<T>(code: &str, message: String) -> Result<T, Refusal> {
 
 /// A name that the store does not take is the step's business; a store that
 /// fails is not.
-fn refusal_of(error: store::Error) -> Result<Refusal, Gone> {
+pub(super) fn refusal_of(error: store::Error) -> Result<Refusal, Gone> {
     match error {
         store::Error::Invalid { .. } => Ok(refusal("invalid", error.to_string())),
         other => Err(broken(&other)),

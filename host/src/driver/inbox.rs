@@ -19,8 +19,9 @@ use segno_engine::wait::Wake;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Signals that may wait for a run at once.
+/// Signals that may wait for a run at once, and what they may say together.
 const PENDING_MAX: usize = 1_000;
+const PENDING_BYTES_MAX: usize = 4 << 20;
 
 /// Signals for a run that no wait has taken.
 #[derive(Default)]
@@ -55,7 +56,9 @@ pub enum SignalRunError {
     #[error("run {0} is over: nobody would get the signal")]
     Over(RunId),
     /// The run has too many.
-    #[error("run {0} has {PENDING_MAX} signals that no step has taken; wait until it takes some")]
+    #[error(
+        "run {0} has as many signals that no step has taken as it may have ({PENDING_MAX}, or 4 MiB); wait until it takes some"
+    )]
     Full(RunId),
     /// There is no such run, or the store fails.
     #[error(transparent)]
@@ -102,6 +105,12 @@ impl Inbox {
         self.signals.iter().find(|signal| signal.name == name)
     }
 
+    fn has_room(&self, more: &RunSignalRecord) -> bool {
+        let bytes = |signal: &RunSignalRecord| signal.payload.text().len() + signal.name.len();
+        let pending: usize = self.signals.iter().map(bytes).sum();
+        self.signals.len() < PENDING_MAX && pending + bytes(more) <= PENDING_BYTES_MAX
+    }
+
     /// Takes a signal out; the caller writes that down.
     pub(super) fn take(&mut self, sequence: u64) {
         self.signals.retain(|signal| signal.sequence != sequence);
@@ -137,9 +146,6 @@ impl Driver {
     ) -> Result<Published, SignalRunError> {
         let (published, ticket) = self.order_signal(tenant, run, signal, Vec::new())?;
         ticket.durable().await.map_err(Error::from)?;
-        if let Some(live) = self.live(tenant, run) {
-            self.let_sleep(live).await;
-        }
         Ok(published)
     }
 
@@ -170,6 +176,7 @@ impl Driver {
         let ordered = self.put_in(&live, signal, extra, &mut due);
         crash::point("run signal ordered");
         self.perform(due);
+        self.rest(&live);
         ordered
     }
 
@@ -217,7 +224,7 @@ impl Driver {
                 let turn = self.turn_locked(live, &mut state, (&command, extra), due);
                 turn.map_err(|(refusal, _)| Error::Refused(refusal))?;
             }
-            None if state.inbox.signals.len() >= PENDING_MAX => {
+            None if !state.inbox.has_room(&record) => {
                 return Err(SignalRunError::Full(live.id));
             }
             None => {
@@ -226,6 +233,10 @@ impl Driver {
             }
         }
         state.inbox.last = sequence;
+        // The store knows those that it has.
+        if state.inbox.ids.len() >= PENDING_MAX && state.ticket.is_durable() {
+            state.inbox.ids.clear();
+        }
         state.inbox.ids.insert(id.clone(), sequence);
         Ok((Published { name, id, sequence, repeated: false }, state.ticket.clone()))
     }

@@ -110,7 +110,7 @@ impl Driver {
                     self.start_iteration(&live, (step, index), again, &mut due);
                 }
                 Effect::CancelIteration { step, index } => {
-                    self.cancel_iteration(&live, (step, index), &mut due);
+                    self.cancel_iteration(&live, (step, index), again, &mut due);
                 }
                 Effect::WatchChild { step, child } => {
                     self.watch_child(&live, (step, child), &mut due);
@@ -188,10 +188,20 @@ impl Driver {
         &self,
         parent: &Arc<Live>,
         (step, index): (StepIndex, u32),
+        again: bool,
         due: &mut VecDeque<Due>,
     ) {
         let child = RunId::child(parent.id, step, index);
-        let mut live = self.lock_live().get(&child).cloned();
+        let mut live = match self.find(&parent.tenant, child, due) {
+            Ok(live) => live,
+            Err(error) => return self.cannot_wake(child, &error),
+        };
+        if live.is_none() && !again {
+            match self.end_absent(parent, (step, index), due) {
+                Some(appeared) => live = Some(appeared),
+                None => return,
+            }
+        }
         if live.is_none() {
             // After a restart the child may be open in the store alone.
             match self.find_child(parent, (step, child)) {
@@ -199,10 +209,7 @@ impl Driver {
                 Ok(Child::Over(result)) => {
                     return self.end_iteration(parent, (step, index), result, due);
                 }
-                Ok(Child::Dormant) => {
-                    live = self.load(&parent.tenant, child, due).ok().flatten();
-                }
-                Ok(Child::Missing) | Err(_) => {}
+                Ok(Child::Missing | Child::Dormant) | Err(_) => {}
             }
         }
         let Some(live) = live else {
@@ -212,6 +219,30 @@ impl Driver {
         if let Err(refusal) = self.turn(&live, &Command::Cancel { by }, Vec::new(), due) {
             debug!(run = %live.id, %refusal, "the iteration ended before it was cancelled");
         }
+    }
+
+    /// An iteration that is to be cancelled and is not in memory was not created
+    /// yet, or has just ended and its end is on the way. Whoever creates it looks
+    /// under the parent's lock whether it is still wanted. Returns the iteration
+    /// if it has appeared meanwhile.
+    fn end_absent(
+        &self,
+        parent: &Arc<Live>,
+        (step, index): (StepIndex, u32),
+        due: &mut VecDeque<Due>,
+    ) -> Option<Arc<Live>> {
+        let child = RunId::child(parent.id, step, index);
+        let mut state = parent.lock();
+        if let Some(live) = self.lock_live().get(&child) {
+            return Some(Arc::clone(live));
+        }
+        let result = IterationResult::Cancelled;
+        let command = Command::EndIteration { step, index, result };
+        let turn = self.turn_locked(parent, &mut state, (&command, Extra::default()), due);
+        if let Err((refusal, _)) = turn {
+            debug!(run = %parent.id, %refusal, "the iteration was known to be over");
+        }
+        None
     }
 
     fn end_iteration(
@@ -258,7 +289,7 @@ impl Driver {
         }
         let waiters = Dormant::waiters_of(&run);
         self.resubscribe(&parent.tenant, waiters).map_err(|error| error.to_string())?;
-        let adopted = self.adopt(&parent.tenant, run, records);
+        let adopted = self.adopt(&parent.tenant, run, records, false);
         Ok(Child::Open(adopted.map_err(|error| error.to_string())?.1))
     }
 }

@@ -2,7 +2,7 @@
 //! outstanding for it is put in flight again. Nothing else is remembered.
 
 use super::dormant::Dormant;
-use super::{Driver, inspect};
+use super::{Driver, Due, inspect};
 use crate::crash;
 use crate::store;
 use segno_engine::event::Event;
@@ -22,17 +22,19 @@ impl Driver {
         let mut due = VecDeque::new();
         let (mut count, mut dormant) = (0, 0);
         let mut failure = None;
+        let mut parents = Vec::new();
         self.0.store.open_runs(|tenant, run, bytes| {
-            let known = Dormant::decode(&bytes);
-            let was_dormant = known.is_some();
-            if let Some(known) = known.filter(|known| !known.has_children) {
+            if let Some(known) = Dormant::decode(&bytes) {
                 dormant += 1;
+                if known.has_children {
+                    parents.push((tenant.clone(), run));
+                }
                 self.0.alarms.replace((tenant, run), None, known.alarm);
                 let resubscribed = self.resubscribe(tenant, known.waiters(run));
                 failure = failure.take().or(resubscribed.err());
                 return;
             }
-            match self.take_up(tenant, run, was_dormant) {
+            match self.take_up(tenant, run) {
                 Ok(effects) => {
                     count += 1;
                     due.extend(effects);
@@ -46,18 +48,33 @@ impl Driver {
         }
         crash::point("runs taken up");
         self.perform(due);
+        self.look_after_children(parents)?;
         crash::point("effects begun again");
         self.catch_up_signals()?;
         self.spawn_alarms();
         Ok(count + dormant)
     }
 
-    fn take_up(
-        &self,
-        tenant: &TenantId,
-        run: RunId,
-        was_dormant: bool,
-    ) -> Result<Vec<super::Due>, String> {
+    /// Runs that a step started may have ended without anybody telling it. Now
+    /// that whoever loops is in memory, iterations can be loaded, too.
+    fn look_after_children(&self, parents: Vec<(TenantId, RunId)>) -> Result<(), store::Error> {
+        let mut due = VecDeque::new();
+        for (tenant, run) in parents {
+            match self.load(&tenant, run, &mut due) {
+                Ok(Some(live)) => {
+                    let effects = live.lock().run.outstanding();
+                    let effects = effects.into_iter().map(|effect| Due::outstanding(&live, effect));
+                    due.extend(effects.filter(Due::is_watch));
+                }
+                Ok(None) => {}
+                Err(error) => self.cannot_wake(run, &error),
+            }
+        }
+        self.perform(due);
+        Ok(())
+    }
+
+    fn take_up(&self, tenant: &TenantId, run: RunId) -> Result<Vec<Due>, String> {
         let history = inspect::history(&self.0.store, tenant, run).map_err(|e| e.to_string())?;
         let created = history.first().and_then(|record| record.events.first());
         let Some(Event::RunCreated { workflow, version, .. }) = created else {
@@ -69,10 +86,8 @@ impl Driver {
         let folded = inspect::fold(run, workflow, Surroundings::unknown(), &history)
             .map_err(|corrupt| corrupt.to_string())?;
         self.resubscribe(tenant, Dormant::waiters_of(&folded)).map_err(|e| e.to_string())?;
-        let adopted = self.adopt(tenant, folded, history.len() as u64);
-        let (live, due) = adopted.map_err(|error| error.to_string())?;
-        live.lock().is_dormant = was_dormant;
-        Ok(due)
+        let adopted = self.adopt(tenant, folded, history.len() as u64, false);
+        Ok(adopted.map_err(|error| error.to_string())?.1)
     }
 
     #[expect(clippy::disallowed_methods, reason = "alarms are a task of their own")]

@@ -25,6 +25,9 @@ use tracing::debug;
 /// The longest wait: ten years. What a step sleeps beyond that, it will not see.
 const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1_000;
 
+/// So often a wait is tried that names must stand still for.
+const ROUNDS_MAX: u32 = 3;
+
 /// One condition, checked.
 enum Wanted {
     Timer(Timestamp),
@@ -47,18 +50,23 @@ impl Player {
     /// Waits until one of the conditions holds.
     pub(super) async fn wait(&self, entry: NewEntry, call: Call) -> Result<Answer, Gone> {
         let mut wanted = self.wanted(call)?;
-        loop {
+        for round in 0.. {
             let seen = self.seen(&mut wanted).await?;
             if let Some(answer) = self.look(&entry, &wanted, &seen)? {
                 return Ok(answer);
             }
             let wait = wait_of(&entry, &wanted, &seen);
-            match self.suspend(&entry, &wait, &seen) {
+            let suspended = match round < ROUNDS_MAX {
+                true => self.suspend(&entry, &wait, &seen),
+                false => self.suspend_among_many(&entry, &wait, &seen).await?,
+            };
+            match suspended {
                 Suspended::Waits(answer) => return self.park(&wait, answer).await,
                 Suspended::Again => {}
                 Suspended::Unwanted => return Err(Gone::Unwanted),
             }
         }
+        Err(Gone::Unwanted)
     }
 
     fn wanted(&self, call: Call) -> Result<Vec<Wanted>, Gone> {
@@ -213,7 +221,7 @@ impl Player {
 
     /// How a run ended that this step started, if it has.
     fn ended(&self, run: RunId) -> Result<Option<Happening>, Gone> {
-        if self.live.lock().run.children().contains_key(&run) {
+        if self.live.lock().run.children().get(&run) == Some(&self.step) {
             return Ok(None);
         }
         match self.driver.end_of_child(&self.live, self.step, run) {
@@ -245,10 +253,35 @@ impl Player {
         suspended
     }
 
+    /// Lets the step wait for names that never stand still: it waits first, and
+    /// is then shown what came since it looked.
+    async fn suspend_among_many(
+        &self,
+        entry: &NewEntry,
+        wait: &Wait,
+        seen: &[Last],
+    ) -> Result<Suspended, Gone> {
+        let mut due = VecDeque::new();
+        let suspended = self.order_wait(entry, wait, &mut due);
+        self.driver.perform(due);
+        if !matches!(suspended, Suspended::Waits(_)) {
+            return Ok(suspended);
+        }
+        let waiters = waiters(self.live.id, self.step, wait);
+        self.driver.resubscribe(self.tenant(), waiters).map_err(|error| broken(&error))?;
+        let names: Vec<_> = seen.iter().map(|last| last.name.clone()).collect();
+        let now = self.driver.last_signals(self.tenant(), &names).map_err(|e| broken(&e))?;
+        for last in now {
+            last.ticket.durable().await.map_err(|error| broken(&error))?;
+        }
+        self.driver.catch_up_signals().map_err(|error| broken(&error))?;
+        Ok(suspended)
+    }
+
     fn order_wait(&self, entry: &NewEntry, wait: &Wait, due: &mut VecDeque<Due>) -> Suspended {
         let mut state = self.live.lock();
         let arrived = wait.run_signals.iter().any(|wait| state.inbox.first(&wait.name).is_some());
-        let open = |wait: &RunWait| state.run.children().contains_key(&wait.run);
+        let open = |wait: &RunWait| state.run.children().get(&wait.run) == Some(&self.step);
         if arrived || !wait.runs.iter().all(open) {
             return Suspended::Again;
         }
@@ -340,6 +373,7 @@ impl Driver {
         let turn = self.turn_locked(&live, &mut live.lock(), (&command, extra), &mut due);
         if let Err((refusal, _)) = turn {
             debug!(run = %live.id, %refusal, "a signal came too late for a wait");
+            self.rest(&live);
         }
         crash::point("wake ordered");
         self.perform(due);

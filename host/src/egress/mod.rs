@@ -186,6 +186,10 @@ impl Egress {
     ) -> Result<Response, Refused> {
         let place = checked.place();
         let whole = checked.timeout;
+        // Nothing closes it; were it closed, the request would go without.
+        let _slot = timeout(whole, self.0.slots.acquire())
+            .await
+            .map_err(|_| Refused { code: "timeout", message: crowded(&place, whole) })?;
         let answer = self.exchange(checked, idempotency_key, secrets);
         let response = timeout(whole, answer)
             .await
@@ -199,9 +203,7 @@ impl Egress {
         idempotency_key: &str,
         secrets: &HashMap<String, String>,
     ) -> Result<Response, Refused> {
-        let Inner { limits, resolver, reach, tls, slots, .. } = &*self.0;
-        // Nothing closes it; were it closed, the request would go without.
-        let _slot = slots.acquire().await;
+        let Inner { limits, resolver, reach, tls, .. } = &*self.0;
         let addresses = resolver.addresses(&checked, *reach).await?;
         let place = checked.place();
         let name = (checked.scheme, checked.host.clone());
@@ -215,6 +217,15 @@ impl Egress {
             }
         }
     }
+}
+
+/// Whoever waits for a place has sent nothing.
+fn crowded(place: &str, whole: Duration) -> String {
+    format!(
+        "nothing was sent to {place}: for {} ms as many requests were under way as may be at \
+         once. Try again later",
+        whole.as_millis()
+    )
 }
 
 fn timed_out(place: &str, whole: Duration) -> String {

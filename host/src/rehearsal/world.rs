@@ -235,7 +235,7 @@ impl Durable for Shared {
         Box::pin(std::future::ready(answer))
     }
 
-    fn record(&self, mut entry: NewEntry, answer: Answer) -> Result<(), Gone> {
+    fn record(&self, mut entry: NewEntry, answer: Answer) -> Answering<'_> {
         let mut world = self.lock();
         world.lines.append(&mut entry.lines);
         // A memo is known by its name alone, and what it gave may differ.
@@ -245,7 +245,8 @@ impl Durable for Shared {
         };
         let text = format!("{} = {value}", entry.summary);
         world.made(&entry, text);
-        world.done(entry, answer).map(|_| ())
+        let recorded = world.done(entry, answer);
+        Box::pin(std::future::ready(recorded))
     }
 }
 

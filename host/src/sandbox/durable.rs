@@ -274,8 +274,29 @@ pub trait Durable: Send + Sync {
     /// Makes a call that was never made, and records it with its answer.
     fn call(&self, entry: NewEntry, call: Call) -> Answering<'_>;
 
-    /// Records the result of work that the step did itself.
-    fn record(&self, entry: NewEntry, answer: Answer) -> Result<(), Gone>;
+    /// Records the result of work that the step did itself, and gives it back.
+    fn record(&self, entry: NewEntry, answer: Answer) -> Answering<'_>;
+}
+
+impl Refusal {
+    /// A refusal. What it quotes of the step is cut: it is kept.
+    pub fn new(code: &str, message: String) -> Self {
+        let message = cut(message, REFUSAL_BYTES_MAX);
+        Self { code: code.to_owned(), message }
+    }
+}
+
+/// The longest message of a refusal.
+const REFUSAL_BYTES_MAX: usize = 1_024;
+
+/// At most so many bytes of a text, and a mark if it was longer.
+fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        let end = (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+    text
 }
 
 impl Call {
@@ -290,7 +311,7 @@ impl Call {
 
     /// The call in one short line.
     pub fn summary(&self) -> String {
-        let mut text = match self {
+        let text = match self {
             Self::Sleep { duration_ms } => format!("timers.sleep({duration_ms} ms)"),
             Self::SleepUntil { moment_ms } => format!("timers.sleep-until({moment_ms})"),
             Self::WaitSignal { pattern, .. } => format!("signals.wait({pattern})"),
@@ -309,12 +330,7 @@ impl Call {
             Self::Secret { name } => format!("secrets.get({name})"),
             Self::Fetch(request) => format!("http.fetch({} {})", request.method, request.url),
         };
-        if text.len() > SUMMARY_BYTES_MAX {
-            let end = (0..=SUMMARY_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at));
-            text.truncate(end.unwrap_or_default());
-            text.push('…');
-        }
-        text
+        cut(text, SUMMARY_BYTES_MAX)
     }
 }
 
@@ -373,19 +389,32 @@ impl Answer {
         }
     }
 
-    /// About how many bytes it takes.
+    /// How many bytes of the step's and of others' texts it holds.
     pub(super) fn bytes(&self) -> usize {
-        16 + match self {
+        let refused = |refusal: &Refusal| refusal.code.len() + refusal.message.len();
+        match self {
+            Self::Woken { happening: Happening::Timer, .. }
+            | Self::Published(Ok(_))
+            | Self::Value(Ok(None))
+            | Self::Done(Ok(())) => 0,
             Self::Woken { happening: Happening::Signal(signal), .. } => {
-                signal.payload.len() + signal.params.len() + signal.name.len()
+                let Signal { name, id, params, payload, .. } = signal;
+                name.len() + id.len() + params.len() + payload.len()
             }
             Self::Woken { happening: Happening::Run(Ok(output)), .. } => output.len(),
-            Self::Value(Ok(Some(value))) => value.len(),
+            Self::Woken { happening: Happening::Run(Err((message, details))), .. } => {
+                message.len() + details.as_ref().map_or(0, String::len)
+            }
+            Self::Text(Ok(text)) | Self::Value(Ok(Some(text))) => text.len(),
             Self::Response(Ok(response)) => {
                 let header = |(name, value): &(String, String)| name.len() + value.len();
                 response.body.len() + response.headers.iter().map(header).sum::<usize>()
             }
-            _ => 0,
+            Self::Published(Err(refusal))
+            | Self::Text(Err(refusal))
+            | Self::Value(Err(refusal))
+            | Self::Done(Err(refusal))
+            | Self::Response(Err(refusal)) => refused(refusal),
         }
     }
 }

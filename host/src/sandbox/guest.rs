@@ -31,6 +31,7 @@ pub(super) mod wit {
             "segno:step/waits.any": async | trappable,
             "segno:step/workflows.start": async | trappable,
             "segno:step/workflows.wait": async | trappable,
+            "segno:step/memo.record": async | trappable,
             "segno:step/kv.get": async | trappable,
             "segno:step/kv.set": async | trappable,
             "segno:step/kv.delete": async | trappable,
@@ -141,7 +142,17 @@ impl Guest {
             }
         };
         let durable = self.durable.clone().ok_or_else(|| no_durable(&call))?;
-        let answer = durable.call(entry, call).await.map_err(stop_of)?;
+        let lines = entry.lines.clone();
+        let answer = match durable.call(entry, call).await {
+            Ok(answer) => answer,
+            Err(gone) => {
+                // What explains a failure was not kept with the call.
+                if matches!(gone, Gone::Failed(_)) {
+                    self.watch.put_back(lines);
+                }
+                return Err(stop_of(gone).into());
+            }
+        };
         self.recorded(&answer);
         Ok(answer)
     }
@@ -158,13 +169,14 @@ impl Guest {
     }
 
     /// Records what a memo gave.
-    pub(super) fn record(&mut self, name: String, answer: Answer) -> wasmtime::Result<()> {
+    pub(super) async fn record(&mut self, name: String, answer: Answer) -> wasmtime::Result<()> {
         self.watch.count_host_call();
         let call = Call::Memo { name };
         let watch = &self.watch;
         if let Found::New(entry) = self.tape.next(&call, || watch.take_lines())? {
-            let durable = self.durable.as_ref().ok_or_else(|| no_durable(&call))?;
-            durable.record(*entry, answer.clone()).map_err(stop_of)?;
+            self.tape.check_room(answer.bytes())?;
+            let durable = self.durable.clone().ok_or_else(|| no_durable(&call))?;
+            let answer = durable.record(*entry, answer).await.map_err(stop_of)?;
             self.recorded(&answer);
         }
         self.random.renew(self.tape.sequence());

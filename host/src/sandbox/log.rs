@@ -93,6 +93,12 @@ impl Log {
         std::mem::take(&mut self.lines)
     }
 
+    /// Puts lines back before those that came since.
+    pub(super) fn put_back(&mut self, mut lines: Vec<LogLine>) {
+        lines.append(&mut self.lines);
+        self.lines = lines;
+    }
+
     /// All lines and the number of those that didn't fit.
     pub(super) fn take(&mut self) -> (Vec<LogLine>, u64) {
         (std::mem::take(&mut self.lines), self.dropped)

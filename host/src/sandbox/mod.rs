@@ -257,11 +257,19 @@ impl Inner {
         let ended = tokio::time::timeout(wall, self.schedule.run(watch, call)).await;
         // What was printed last may not have ended its line.
         store.data().flush();
+        let left = store.data().tape.left();
         let outcome = match ended {
+            Ok(Ok(Ok(_))) if left.is_some() => Outcome::too_early(left.as_deref()),
             Ok(Ok(Ok(result))) => Outcome::of_result(result, &limits),
             Ok(Ok(Err(error))) => {
                 let sequence = store.data().tape.sequence();
-                Outcome::of_error(&error, &limits, (self.config.stack_bytes as u64, sequence))
+                let stack_bytes = self.config.stack_bytes as u64;
+                match Outcome::of_error(&error, &limits, (stack_bytes, sequence)) {
+                    Outcome::Continued { .. } if left.is_some() => {
+                        Outcome::too_early(left.as_deref())
+                    }
+                    outcome => outcome,
+                }
             }
             Ok(Err(Broken::Cancelled)) => Outcome::Cancelled,
             Ok(Err(Broken::Panicked)) => Outcome::of_panic(),

@@ -100,6 +100,16 @@ impl Outcome {
         Self::failed(Failure::new(FailureKind::Timeout, "limit:wall", message))
     }
 
+    /// The step ended before it came to what it has done already.
+    pub(super) fn too_early(left: Option<&str>) -> Self {
+        let message = format!(
+            "the step took another turn when it was played again: it ended, and the journal still \
+             has {}",
+            left.unwrap_or("more")
+        );
+        Self::failed(Failure::new(FailureKind::Fatal, "nondeterminism", message))
+    }
+
     /// A host function panicked.
     pub(super) fn of_panic() -> Self {
         let message = "the host failed while it served this attempt; its log says more";
@@ -180,7 +190,7 @@ impl Ended<'_> {
                 let limit = limits.table_elements;
                 let message = format!(
                     "the step wanted {wanted} table elements, more than its limit of {limit}; \
-                     more are given by `limits: {{ tables: {} }}` on the step",
+                     more are given by `limits: {{ table_elements: {} }}` on the step",
                     limit.saturating_mul(2)
                 );
                 self.limit("tables", message)

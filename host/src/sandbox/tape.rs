@@ -59,6 +59,12 @@ impl Tape {
         !self.entries.is_empty()
     }
 
+    /// The next recorded call that the step has not come to, if there is one.
+    pub(super) fn left(&self) -> Option<String> {
+        let entry = self.entries.front()?;
+        Some(format!("call {}, {}", entry.sequence, entry.summary))
+    }
+
     /// From here on, calls are durable.
     pub(super) fn start(&mut self) {
         self.started = true;
@@ -84,7 +90,7 @@ impl Tape {
         }
         let hash = call.hash();
         let Some(entry) = self.entries.pop_front() else {
-            self.check_room()?;
+            self.check_room(0)?;
             let readings = self.readings.take();
             return Ok(Found::New(Box::new(NewEntry {
                 sequence: self.sequence,
@@ -97,7 +103,7 @@ impl Tape {
         if entry.hash != hash {
             return Err(self.differs(&entry, call));
         }
-        self.advance(entry.answer.bytes() + entry.summary.len());
+        self.advance(entry.answer.bytes());
         self.load_readings();
         Ok(Found::Answer(entry.answer))
     }
@@ -131,11 +137,12 @@ impl Tape {
         ))
     }
 
-    fn check_room(&self) -> Result<(), Stop> {
+    /// Whether another call with so many bytes fits.
+    pub(super) fn check_room(&self, bytes: usize) -> Result<(), Stop> {
         if self.count >= self.entries_max {
             return Err(Stop::Journal { entries: true });
         }
-        if self.bytes >= self.bytes_max {
+        if self.bytes.saturating_add(bytes as u64) >= self.bytes_max {
             return Err(Stop::Journal { entries: false });
         }
         Ok(())
@@ -144,7 +151,7 @@ impl Tape {
     fn advance(&mut self, bytes: usize) {
         self.sequence += 1;
         self.count += 1;
-        self.bytes += bytes as u64 + 32;
+        self.bytes += bytes as u64 + ENTRY_BYTES;
     }
 
     /// Before each recorded call stand the readings that led to it.
@@ -164,6 +171,9 @@ impl Tape {
         ))
     }
 }
+
+/// What an entry takes beside its texts: the hash, the summary, the readings.
+const ENTRY_BYTES: u64 = 128;
 
 /// Distinct readings between two durable calls; after that, time stands still
 /// until the next call.

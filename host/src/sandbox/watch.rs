@@ -157,6 +157,11 @@ impl Watch {
         self.live().log.take_lines()
     }
 
+    /// Puts lines back that were taken and not kept.
+    pub(super) fn put_back(&self, lines: Vec<LogLine>) {
+        self.live().log.put_back(lines);
+    }
+
     pub(super) fn write_log(&self, at_ms: u64, level: Level, text: &str) {
         self.live().log.write(at_ms, level, text);
     }

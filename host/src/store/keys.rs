@@ -177,6 +177,13 @@ impl Key {
         Ok(key.bytes(&Sha256::digest(id)).key())
     }
 
+    /// The sequence of the last signal for a run.
+    pub fn run_signal_last(tenant: &TenantId, run: RunId) -> Key {
+        let key = Builder::new(tenant, Kind::RunSignalId).bytes(&run.to_bytes());
+        // No id has this digest.
+        key.bytes(&[0; 32]).key()
+    }
+
     /// What a one-time URL is for. The token itself is not kept.
     pub fn waitpoint(tenant: &TenantId, token: &str) -> Key {
         Builder::new(tenant, Kind::Waitpoint).bytes(&Sha256::digest(token)).key()

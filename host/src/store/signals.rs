@@ -137,6 +137,7 @@ impl Write {
         Ok(vec![
             put(Key::run_signal(tenant, run, *sequence), record.encode()),
             put(by_id, sequence.to_be_bytes().to_vec()),
+            put(Key::run_signal_last(tenant, run), sequence.to_be_bytes().to_vec()),
         ])
     }
 
@@ -256,14 +257,10 @@ impl Store {
     }
 
     /// The highest sequence of a signal for a run, taken or not; 0 before the
-    /// first. Looks at all of their ids.
+    /// first.
     pub fn last_run_signal(&self, tenant: &TenantId, run: RunId) -> Result<u64, Error> {
-        let mut last = 0;
-        self.each_below(Prefix::run_signal_ids(tenant, run), |key, bytes| {
-            last = last.max(number(key, &bytes)?);
-            Ok(())
-        })?;
-        Ok(last)
+        let last = self.sequence_at(&Key::run_signal_last(tenant, run))?;
+        Ok(last.unwrap_or_default())
     }
 
     /// What takes away every signal for a run, and their ids.

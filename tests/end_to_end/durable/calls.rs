@@ -120,5 +120,6 @@ fn a_signal_is_given_to_a_step_once() {
     let listed = server.get("signals/went")["items"].as_array().unwrap().clone();
     assert_eq!(listed.len(), 1, "however often it is played, a step publishes once");
     assert_eq!(listed[0]["by"], format!("{run}/probe"));
-    assert_eq!(listed[0]["id"], format!("{run}/probe/1"));
+    let id = listed[0]["id"].as_str().unwrap();
+    assert!(id.starts_with(&format!("{run}/probe/1/")), "{id}");
 }

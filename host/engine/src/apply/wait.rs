@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::id::{StepIndex, Timestamp};
+use crate::payload::Payload;
 use crate::retry::Tally;
 use crate::run::{Deadline, Run, StepState};
 use crate::wait::Wait;
@@ -42,8 +43,15 @@ impl Run {
         step.input = Some(input.clone());
         step.sequence = *sequence;
         step.continued += 1;
+        step.continued_bytes += continued_bytes(input, signals_taken);
         step.signals_taken.clone_from(signals_taken);
         step.tally = Tally::default();
         self.start_attempt(at, *place, *attempt);
     }
+}
+
+/// What continuing with this adds to the history of the run.
+pub(crate) fn continued_bytes(input: &Payload, signals_taken: &[(String, u64)]) -> u64 {
+    let names: usize = signals_taken.iter().map(|(name, _)| name.len() + 8).sum();
+    (input.text().len() + names) as u64
 }

@@ -1,6 +1,7 @@
 //! Commands that come from an attempt's durable calls, and from what they wait
 //! for.
 
+use crate::apply::wait::continued_bytes;
 use crate::command::{Command, Rejection};
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
@@ -31,7 +32,9 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
         }
         Command::Continue { step, attempt, input, sequence, signals_taken, usage } => {
             running(run, *step, *attempt)?;
-            if run.steps()[*step as usize].continued >= CONTINUED_MAX {
+            let before = &run.steps()[*step as usize];
+            let bytes = before.continued_bytes + continued_bytes(input, signals_taken);
+            if before.continued >= CONTINUED_MAX || bytes > CONTINUED_BYTES_MAX {
                 return Ok(vec![continued_too_often((*step, *attempt), *usage)]);
             }
             vec![Event::StepContinued {
@@ -69,10 +72,14 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
 /// fill the history of its run.
 const CONTINUED_MAX: u32 = 10_000;
 
+/// What the inputs of one step may take together when it continues.
+const CONTINUED_BYTES_MAX: u64 = 64 << 20;
+
 fn continued_too_often((step, attempt): (StepIndex, u32), usage: Usage) -> Event {
     let message = format!(
-        "the step continued as new {CONTINUED_MAX} times, which is the most a run can keep; let \
-         the workflow start another run instead"
+        "the step continued as new {CONTINUED_MAX} times, or with {} MiB of input in all, which is \
+         the most that a run keeps; let it start another run instead",
+        CONTINUED_BYTES_MAX >> 20
     );
     let failure = Failure::new(FailureKind::Fatal, "limit:continuations", message);
     Event::AttemptFailed { step, attempt, failure, retry_at: None, usage }

@@ -34,8 +34,21 @@ const LOOP: &str = "LOOP";
 const ROOTS: [&str; 4] = ["params", "steps", "loop", "run"];
 
 /// The types by name, for `type(x) == string`.
-const TYPES: [&str; 10] =
-    ["null_type", "bool", "int", "uint", "double", "string", "bytes", "list", "map", "type"];
+const TYPES: [&str; 13] = [
+    "null_type",
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "timestamp",
+    "duration",
+    "date",
+    "type",
+];
 
 /// What the source means, and what it reads.
 ///
@@ -303,6 +316,7 @@ impl Compiler {
                     self.node(otherwise, room)?,
                 ])))
             }
+            ("default", operands @ [_, _]) => Ok(Node::Default(self.pair(operands, room)?)),
             (_, arguments) => {
                 let mut arguments = self.nodes(arguments, room)?;
                 let function = function::resolve(name, false, &mut arguments)?;
@@ -328,6 +342,18 @@ impl Compiler {
         arguments: &[IdedExpr],
         room: usize,
     ) -> Result<Node, String> {
+        match (name, arguments) {
+            ("bind", [variable, value, body]) if self.root(target) == Some("cel") => {
+                return self.bind(variable, value, body, room);
+            }
+            ("sortBy", [variable, key]) => {
+                let range = self.node(target, room)?;
+                let key = self.within(variable, key, room)?;
+                let kind = Macro::SortBy(key);
+                return Ok(Node::Comprehension(Box::new(Comprehension { range, kind })));
+            }
+            _ => {}
+        }
         if let Some(namespace) = self.root(target).filter(|root| function::is_namespace(root)) {
             let mut arguments = self.nodes(arguments, room)?;
             let function =
@@ -338,6 +364,36 @@ impl Compiler {
         nodes.extend(self.nodes(arguments, room)?);
         let function = function::resolve(name, true, &mut nodes)?;
         Ok(Node::Call(function, nodes))
+    }
+
+    /// `cel.bind(variable, value, body)`.
+    fn bind(
+        &mut self,
+        variable: &IdedExpr,
+        value: &IdedExpr,
+        body: &IdedExpr,
+        room: usize,
+    ) -> Result<Node, String> {
+        let value = self.node(value, room)?;
+        Ok(Node::Bind(Box::new((value, self.within(variable, body, room)?))))
+    }
+
+    /// `tree`, in which `variable` is a name.
+    fn within(
+        &mut self,
+        variable: &IdedExpr,
+        tree: &IdedExpr,
+        room: usize,
+    ) -> Result<Node, String> {
+        let Expr::Ident(name) = &variable.expr else {
+            return Err("the variable has to be a name; write it as in x.sortBy(v, v.key) or \
+                        cel.bind(v, value, v + v)"
+                .to_owned());
+        };
+        self.variables.push(name.clone());
+        let node = self.node(tree, room);
+        self.variables.pop();
+        node
     }
 
     fn comprehension(&mut self, tree: &ComprehensionExpr, room: usize) -> Result<Node, String> {

@@ -2,7 +2,8 @@
 //! counted, and so is all that its cost grows with, so that an evaluation ends
 //! in a known time whatever it is given.
 
-use super::function;
+use super::function::{self, Call};
+use super::meter::{ENTRY, Halt, Meter, OPERATIONS_MAX};
 use super::node::{Comprehension, Macro, Node, Operator};
 use super::operation;
 use super::value::{Key, Text, Value};
@@ -12,58 +13,15 @@ use crate::suggestion::closest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most operations of one evaluation. The dearest of them take about 50 ns.
-pub const OPERATIONS_MAX: usize = 1_000_000;
-
-/// How many bytes of text are looked through at the price of an operation.
-const TEXT_BYTES_PER_OPERATION: usize = 32;
-
-/// What an entry of a map that is built costs, in operations.
-const ENTRY: usize = 4;
-
-/// Why an evaluation stops.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Halt {
-    /// It is wrong: `||` and `&&` may still save it.
-    Fault(String),
-    /// It is too much: nothing saves it.
-    Exhausted,
-}
-
-/// Counts the operations of one evaluation.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    left: usize,
-}
-
-impl Meter {
-    pub(crate) fn new() -> Self {
-        Self { left: OPERATIONS_MAX }
-    }
-
-    /// Pays for `operations`, before they are done.
-    pub(crate) fn charge(&mut self, operations: usize) -> Result<(), Halt> {
-        self.left = self.left.checked_sub(operations).ok_or(Halt::Exhausted)?;
-        Ok(())
-    }
-
-    /// Pays for looking through `text`, or for copying it.
-    pub(crate) fn charge_text(&mut self, text: &str) -> Result<(), Halt> {
-        self.charge_bytes(text.len())
-    }
-
-    /// Pays for looking through bytes, or for copying them.
-    pub(crate) fn charge_bytes(&mut self, length: usize) -> Result<(), Halt> {
-        self.charge(length / TEXT_BYTES_PER_OPERATION)
-    }
-}
-
 /// One evaluation.
 pub(crate) struct Evaluation<'a> {
     scope: &'a dyn Scope,
     meter: Meter,
     /// The current elements of the comprehensions around the node.
     variables: Vec<Value<'a>>,
+    /// How many times `default` stands around the node: what is missing there is
+    /// not looked for.
+    defaults: usize,
 }
 
 /// The value of `node`.
@@ -71,9 +29,10 @@ pub(crate) struct Evaluation<'a> {
 /// # Errors
 /// It has none, or working it out takes too much.
 pub(crate) fn evaluate<'a>(node: &'a Node, scope: &'a dyn Scope) -> Result<Value<'a>, String> {
-    let mut evaluation = Evaluation { scope, meter: Meter::new(), variables: Vec::new() };
+    let mut evaluation =
+        Evaluation { scope, meter: Meter::new(), variables: Vec::new(), defaults: 0 };
     evaluation.node(node).map_err(|halt| match halt {
-        Halt::Fault(message) => message,
+        Halt::Fault(message) | Halt::Missing(message) => message,
         Halt::Exhausted => {
             format!("takes more than {OPERATIONS_MAX} operations; compute it in a step")
         }
@@ -90,6 +49,11 @@ pub(crate) fn output<'a>(scope: &'a dyn Scope, step: &str) -> Result<Option<&'a 
 
 fn result<'a>(scope: &'a dyn Scope, id: &str) -> Result<crate::scope::StepResult<'a>, String> {
     scope.step(id).ok_or_else(|| format!("there is no step {id} here"))
+}
+
+/// That there is nothing at a place that was asked for.
+fn missing<T>(message: String) -> Result<T, Halt> {
+    Err(Halt::Missing(message))
 }
 
 fn fault<T>(message: impl Into<String>) -> Result<T, Halt> {
@@ -133,6 +97,8 @@ impl<'a> Evaluation<'a> {
                 let holds = self.bool(condition, "?:")?;
                 self.node(if holds { then } else { otherwise })
             }
+            Node::Default(operands) => self.default(operands),
+            Node::Bind(operands) => self.bound(operands),
             Node::Binary(operator, operands) => self.binary(*operator, operands),
             Node::Call(function, arguments) => {
                 let arguments =
@@ -163,6 +129,27 @@ impl<'a> Evaluation<'a> {
         if right == decisive { Ok(Value::Bool(decisive)) } else { left.map(Value::Bool) }
     }
 
+    /// `default(x, otherwise)`: `otherwise` if something that is read on the way
+    /// to `x` is not there, or if `x` is null. Any other failure stays one.
+    fn default(&mut self, operands: &'a (Node, Node)) -> Result<Value<'a>, Halt> {
+        self.defaults += 1;
+        let found = self.node(&operands.0);
+        self.defaults -= 1;
+        match found {
+            Ok(Value::Null) | Err(Halt::Missing(_)) => self.node(&operands.1),
+            found => found,
+        }
+    }
+
+    /// `cel.bind(x, value, body)`.
+    fn bound(&mut self, operands: &'a (Node, Node)) -> Result<Value<'a>, Halt> {
+        let value = self.node(&operands.0)?;
+        self.variables.push(value);
+        let result = self.node(&operands.1);
+        self.variables.pop();
+        result
+    }
+
     fn binary(
         &mut self,
         operator: Operator,
@@ -177,7 +164,21 @@ impl<'a> Evaluation<'a> {
         let map = self.node(operand)?;
         match map.entry(&Key::Text(Text::Borrowed(field))) {
             Some(value) => Ok(value),
-            None => fault(no_field(operand, &map, field)),
+            None if matches!(map, Value::JsonMap(_) | Value::Map(_) | Value::Null) => {
+                self.pay_for_search(&map, field)?;
+                missing(no_field(operand, &map, field, self.defaults == 0))
+            }
+            None => fault(no_field(operand, &map, field, true)),
+        }
+    }
+
+    /// Pays for looking for a key that is similar to `key`, where `no_key` does.
+    fn pay_for_search(&mut self, map: &Value<'a>, key: &str) -> Result<(), Halt> {
+        match map.len() {
+            Some(length) if length <= KEYS_COMPARED_MAX && self.defaults == 0 => {
+                self.meter.charge(length.saturating_mul(key.len().min(WORD_BYTES_MAX)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -204,14 +205,20 @@ impl<'a> Evaluation<'a> {
                     Some(element) => Ok(element),
                     None => {
                         let length = operand_value.len().unwrap_or(0);
-                        fault(format!("[{place}] is outside of a list of {length}"))
+                        missing(format!("[{place}] is outside of a list of {length}"))
                     }
                 }
             }
             (Value::JsonMap(_) | Value::Map(_), key) => match operand_value.entry(key) {
                 Some(value) => Ok(value),
-                None => fault(no_key(operand, &operand_value, key)),
+                None => {
+                    if let Key::Text(text) = key {
+                        self.pay_for_search(&operand_value, text.as_str())?;
+                    }
+                    missing(no_key(operand, &operand_value, key, self.defaults == 0))
+                }
             },
+            (Value::Null, _) => missing(format!("{} is null_type, it has no index", path(operand))),
             _ => fault(format!(
                 "a {} has no index of type {}",
                 operand_value.type_name(),
@@ -266,6 +273,7 @@ impl<'a> Evaluation<'a> {
             Macro::Collect { condition, element } => {
                 self.collect(elements, condition.as_ref(), element)
             }
+            Macro::SortBy(key) => self.sort_by(elements, key),
         };
         self.variables.pop();
         result
@@ -332,21 +340,39 @@ impl<'a> Evaluation<'a> {
         }
         Ok(Value::List(Arc::new(list)))
     }
+
+    fn sort_by(
+        &mut self,
+        elements: impl Iterator<Item = Value<'a>>,
+        key: &'a Node,
+    ) -> Result<Value<'a>, Halt> {
+        let mut pairs = Vec::new();
+        for element in elements {
+            self.bind(element.clone())?;
+            pairs.push((self.node(key)?, element));
+        }
+        let meter = &mut self.meter;
+        let mut call = Call { name: "sortBy", is_method: true, arguments: &[], meter };
+        function::sort_pairs(&mut call, pairs)
+    }
 }
 
-/// The longest list of keys that is searched for a similar one.
+/// The most keys that are searched for a similar one.
 const KEYS_COMPARED_MAX: usize = 100;
 
-fn no_field(operand: &Node, map: &Value<'_>, field: &str) -> String {
+/// The longest key that one is searched for.
+const WORD_BYTES_MAX: usize = 64;
+
+fn no_field(operand: &Node, map: &Value<'_>, field: &str, searches: bool) -> String {
     match map {
         Value::JsonMap(_) | Value::Map(_) => {
-            no_key(operand, map, &Key::Text(Text::Borrowed(field)))
+            no_key(operand, map, &Key::Text(Text::Borrowed(field)), searches)
         }
         other => format!("{} is {}, it has no field {field}", path(operand), other.type_name()),
     }
 }
 
-fn no_key(operand: &Node, map: &Value<'_>, key: &Key<'_>) -> String {
+fn no_key(operand: &Node, map: &Value<'_>, key: &Key<'_>, searches: bool) -> String {
     let place = path(operand);
     let Key::Text(key) = key else {
         return match key {
@@ -357,8 +383,9 @@ fn no_key(operand: &Node, map: &Value<'_>, key: &Key<'_>) -> String {
         };
     };
     let key = key.as_str();
-    let keys = map.keys().unwrap_or_default();
-    let known = keys.iter().take(KEYS_COMPARED_MAX).filter_map(|known| match known {
+    let is_small = map.len().is_some_and(|length| length <= KEYS_COMPARED_MAX);
+    let keys = if searches && is_small { map.keys().unwrap_or_default() } else { Vec::new() };
+    let known = keys.iter().filter_map(|known| match known {
         Key::Text(known) => Some(known.as_str()),
         Key::Bool(_) | Key::Number(_) => None,
     });

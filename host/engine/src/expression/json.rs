@@ -49,6 +49,7 @@ impl Value<'_> {
         match self {
             Self::Null => Ok(String::new()),
             Self::Text(text) => Ok(text.as_str().to_owned()),
+            Self::Date(date) => Ok(date.to_string()),
             Self::Other(cel::Value::Timestamp(_) | cel::Value::Duration(_)) => library::text(self),
             _ => {
                 let mut out = Vec::new();
@@ -158,6 +159,7 @@ impl Serialize for Part<'_, '_> {
                 }
                 map.end()
             }
+            Value::Date(date) => serializer.collect_str(date),
             Value::Type(_) => Err(no_json("a type", "compare it, or name it in text")),
             Value::Other(cel::Value::UInt(value)) => serializer.serialize_u64(*value),
             Value::Other(cel::Value::Bytes(_)) => Err(no_json("bytes", "use base64.encode(…)")),

@@ -74,6 +74,7 @@ fn to_library(value: &Value<'_>) -> Option<Box<dyn Val>> {
         | Value::JsonMap(_)
         | Value::List(_)
         | Value::Map(_)
+        | Value::Date(_)
         | Value::Type(_) => return None,
     };
     value.try_into().ok()

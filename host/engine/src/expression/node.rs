@@ -1,6 +1,7 @@
 //! An expression, checked and with its names resolved: what the evaluation
 //! walks over.
 
+use super::function::Body;
 use super::pattern::Pattern;
 use super::value::Value;
 
@@ -36,6 +37,10 @@ pub(crate) enum Node {
     Or(Box<(Node, Node)>),
     /// `condition ? then : otherwise`.
     Conditional(Box<[Node; 3]>),
+    /// `default(operand, otherwise)`.
+    Default(Box<(Node, Node)>),
+    /// `cel.bind(x, value, body)`: the value and the body.
+    Bind(Box<(Node, Node)>),
     Binary(Operator, Box<(Node, Node)>),
     Call(Function, Vec<Node>),
     Comprehension(Box<Comprehension>),
@@ -107,6 +112,9 @@ pub(crate) enum Function {
     EndsWith,
     /// `text.matches('…')`.
     Matches(Box<Pattern>),
+    /// A function of ours: its name, whether it is called on its first argument,
+    /// and what it does.
+    Native(&'static str, bool, Body),
     /// A function of the library: its name and whether it is called on its
     /// first argument.
     Library(&'static str, bool),
@@ -130,4 +138,6 @@ pub(crate) enum Macro {
         condition: Option<Node>,
         element: Node,
     },
+    /// `sortBy`: what the elements are sorted by.
+    SortBy(Node),
 }

@@ -1,8 +1,8 @@
 //! Arithmetic and comparisons. Numbers of different types compare, but do not
 //! add up; nothing overflows in silence.
 
-use super::evaluation::{Halt, Meter};
 use super::library;
+use super::meter::{Halt, Meter};
 use super::node::Operator;
 use super::value::{Key, Text, Value};
 use std::cmp::Ordering;
@@ -74,6 +74,10 @@ fn arithmetic<'a>(
                 .chain((0..second).filter_map(|place| right.element(place)));
             Ok(Value::List(Arc::new(elements.collect())))
         }
+        (Operator::Subtract, Value::Date(left), Value::Date(right)) => {
+            Ok(Value::Other(cel::Value::Duration(*left - *right)))
+        }
+        (_, Value::Date(_), _) | (_, _, Value::Date(_)) => Err(no_operator(operator, left, right)),
         (_, Value::Other(_), _) | (_, _, Value::Other(_)) => {
             by_library(operator, left, right, meter)
         }
@@ -126,6 +130,9 @@ fn doubles(operator: Operator, left: f64, right: f64) -> Result<f64, String> {
 fn no_operator(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> Halt {
     let (left, right) = (left.type_name(), right.type_name());
     let remedy = match (left, right) {
+        ("date", "timestamp") | ("timestamp", "date") => "; use date(…) on the timestamp",
+        ("date", "string") | ("string", "date") => "; use date(…) or string(…) on one",
+        ("date", "duration" | "int") => "; use x.addDays(…)",
         ("int", "double") | ("double", "int") => "; use double(…) or int(…) on one",
         ("string", _) | (_, "string") if operator == Operator::Add => {
             "; use string(…) on the other"
@@ -142,14 +149,10 @@ fn compare<'a>(
     right: &Value<'a>,
     meter: &mut Meter,
 ) -> Result<Value<'a>, Halt> {
-    let order = match (left, right) {
-        (Value::Text(left), Value::Text(right)) => {
-            meter.charge_text(left.as_str())?;
-            Some(left.as_str().cmp(right.as_str()))
-        }
-        (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
-        (left, right) => compare_numbers(left, right),
-    };
+    if let Value::Text(text) = left {
+        meter.charge_text(text.as_str())?;
+    }
+    let order = order(left, right);
     if let (None, Value::Other(_), Value::Other(_)) = (order, left, right) {
         return by_library(operator, left, right, meter);
     }
@@ -160,6 +163,23 @@ fn compare<'a>(
         Operator::Greater => order == Ordering::Greater,
         _ => order != Ordering::Less,
     }))
+}
+
+/// The order of two values; `None` if they have none. What comparing them costs
+/// is not paid for.
+pub(crate) fn order(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Text(left), Value::Text(right)) => Some(left.as_str().cmp(right.as_str())),
+        (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
+        (Value::Date(left), Value::Date(right)) => Some(left.cmp(right)),
+        (Value::Other(cel::Value::Timestamp(left)), Value::Other(cel::Value::Timestamp(right))) => {
+            Some(left.cmp(right))
+        }
+        (Value::Other(cel::Value::Duration(left)), Value::Other(cel::Value::Duration(right))) => {
+            Some(left.cmp(right))
+        }
+        (left, right) => compare_numbers(left, right),
+    }
 }
 
 /// The order of two numbers of any types; `None` if one is no number.
@@ -187,7 +207,10 @@ fn double(value: &Value<'_>) -> Option<f64> {
 
 /// `left == right`. Values of different types are not equal, but numbers are
 /// compared as numbers.
-fn equals(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<bool, Halt> {
+///
+/// # Errors
+/// `meter` runs out.
+pub(crate) fn equals(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<bool, Halt> {
     meter.charge(1)?;
     match (left, right) {
         (Value::Null, Value::Null) => Ok(true),
@@ -196,6 +219,7 @@ fn equals(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter) -> Result<bool
             meter.charge_text(left.as_str())?;
             Ok(left.as_str() == right.as_str())
         }
+        (Value::Date(left), Value::Date(right)) => Ok(left == right),
         (Value::Type(left), Value::Type(right)) => Ok(left == right),
         (left, right) if left.is_list() && right.is_list() => lists_equal(left, right, meter),
         (Value::JsonMap(_) | Value::Map(_), Value::JsonMap(_) | Value::Map(_)) => {

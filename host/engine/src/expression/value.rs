@@ -2,6 +2,7 @@
 //! and what an expression builds is shared, so that handing a value on costs
 //! nothing however large it is.
 
+use chrono::NaiveDate;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) enum Value<'a> {
     /// A map that the expression built. Sorted, so that going through it is the
     /// same in every replay.
     Map(Arc<BTreeMap<Key<'a>, Value<'a>>>),
+    /// A day of the calendar.
+    Date(NaiveDate),
     /// What `type(x)` gives.
     Type(&'static str),
     /// An unsigned number, bytes, a timestamp or a duration: what only the
@@ -156,6 +159,7 @@ impl<'a> Value<'a> {
             Self::Text(_) => "string",
             Self::JsonList(_) | Self::List(_) => "list",
             Self::JsonMap(_) | Self::Map(_) => "map",
+            Self::Date(_) => "date",
             Self::Type(_) => "type",
             Self::Other(cel::Value::UInt(_)) => "uint",
             Self::Other(cel::Value::Bytes(_)) => "bytes",

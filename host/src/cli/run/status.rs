@@ -81,7 +81,9 @@ mod tests {
             ("needs", "nothing that it needs lets it run"),
             ("slots", "waits for a free slot"),
             ("backoff:2012-12-12T08:30:00.250Z", "is tried again at 08:30:00.250"),
-            ("signal:landed", "signal:landed"),
+            ("signal:landed", "waits for signal landed"),
+            ("timer:2012-12-12T08:30:00.250Z", "sleeps until 2012-12-12 08:30:00"),
+            ("run:run_01", "waits for run_01"),
         ] {
             assert_eq!(why(&step(Some(reason), None)), words);
         }

@@ -4,6 +4,7 @@ mod apply;
 mod get;
 mod list;
 mod problems;
+mod schema;
 mod validate;
 
 use super::client::Client;
@@ -22,6 +23,8 @@ pub(super) enum Verb {
     List(list::Arguments),
     /// Show a workflow
     Get(get::Arguments),
+    /// Print the JSON Schema of definitions, for editors
+    Schema,
 }
 
 /// Does it.
@@ -35,5 +38,6 @@ pub(super) fn perform(
         Verb::Validate(arguments) => validate::perform(&arguments, client, terminal),
         Verb::List(arguments) => list::perform(&arguments, client, terminal),
         Verb::Get(arguments) => get::perform(&arguments, client, terminal),
+        Verb::Schema => schema::perform(terminal),
     }
 }

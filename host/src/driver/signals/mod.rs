@@ -32,6 +32,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// So many waiters are woken by whoever publishes.
+const FEW_WAITERS: usize = 4;
+
 /// The largest payload of a signal.
 pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 
@@ -196,11 +199,29 @@ impl Driver {
             self.0.signals.order(&self.0.store, (tenant, publish), extra, (now, fresh))?;
         crash::point("signal ordered");
         if let Some((signal, waiters)) = new {
-            for waiter in &waiters {
-                self.wake_by_signal(tenant, waiter, &signal);
-            }
+            self.wake_all(tenant, waiters, signal);
         }
         Ok((published, ticket))
+    }
+
+    /// Wakes those whom a signal serves: many of them apart from whoever
+    /// publishes, who would have to wait, and with pauses for others.
+    fn wake_all(&self, tenant: &TenantId, waiters: Vec<Waiter>, signal: Arc<SignalRecord>) {
+        if let (true, Ok(runtime)) =
+            (waiters.len() > FEW_WAITERS, tokio::runtime::Handle::try_current())
+        {
+            let (driver, tenant) = (self.clone(), tenant.clone());
+            runtime.spawn(async move {
+                for waiter in &waiters {
+                    driver.wake_by_signal(&tenant, waiter, &signal);
+                    tokio::task::yield_now().await;
+                }
+            });
+            return;
+        }
+        for waiter in &waiters {
+            self.wake_by_signal(tenant, waiter, &signal);
+        }
     }
 
     /// How far each of these names has come.

@@ -183,6 +183,10 @@ pub(super) fn find(
         let page = match params.is_empty() {
             true => store.signals(tenant, name, after, PAGE)?,
             false => match next_with_all(store, (tenant, name), params, (after, until))? {
+                Some(next) if taken.contains(&next) => {
+                    after = next;
+                    continue;
+                }
                 Some(next) => {
                     after = next - 1;
                     // Empty where it has expired since.

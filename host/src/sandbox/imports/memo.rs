@@ -14,7 +14,7 @@ impl wit::segno::step::memo::Host for Guest {
             .transpose()
     }
 
-    fn record(&mut self, name: String, value: String) -> wasmtime::Result<()> {
-        Guest::record(self, name, Answer::Text(Ok(value)))
+    async fn record(&mut self, name: String, value: String) -> wasmtime::Result<()> {
+        Guest::record(self, name, Answer::Text(Ok(value))).await
     }
 }

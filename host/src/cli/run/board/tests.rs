@@ -80,7 +80,10 @@ fn failures_say_what_comes_next() {
         told(&mut board, events)[1],
         "00.010|load|waiting|10ms|attempt 1: limit:memory: 64 MiB are allowed; again in 1.00s"
     );
-    assert_eq!(board.under_way().next().unwrap().state, State::Waiting(at("01.010")));
+    assert_eq!(
+        board.under_way().next().unwrap().state,
+        State::Waiting("again at 08:30:01.010".to_owned())
+    );
     let events = json!([
         { "type": "attempt_started", "at": at("01.010"), "step": "load", "attempt": 2 },
         { "type": "attempt_failed", "at": at("01.020"), "step": "load", "attempt": 2, "failure": failure, "retry_at": null },
