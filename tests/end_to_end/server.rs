@@ -13,6 +13,8 @@ pub struct Server {
     child: Child,
     data: TempDir,
     options: Vec<String>,
+    /// Whether it writes down which points it passes.
+    counts: bool,
     pub url: String,
 }
 
@@ -24,13 +26,28 @@ impl Server {
 
     /// One with more options on its command line.
     pub fn start_with(options: &[&str]) -> Self {
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        Self::on(tempfile::tempdir().expect("a temporary directory"), options)
+        Self::started(options, false)
     }
 
-    fn on(data: TempDir, options: Vec<String>) -> Self {
-        let (child, url) = spawn(data.path(), &options);
-        Self { child, data, options, url }
+    /// The same, and it writes down which points it passes.
+    pub fn start_counting(options: &[&str]) -> Self {
+        Self::started(options, true)
+    }
+
+    fn started(options: &[&str], counts: bool) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::on(tempfile::tempdir().expect("a temporary directory"), options, counts)
+    }
+
+    fn on(data: TempDir, options: Vec<String>, counts: bool) -> Self {
+        let (child, url) = spawn(data.path(), &options, counts);
+        Self { child, data, options, counts, url }
+    }
+
+    /// Another process on the same directory.
+    fn restart(mut self) -> Self {
+        let data = std::mem::replace(&mut self.data, tempfile::tempdir().expect("a directory"));
+        Self::on(data, std::mem::take(&mut self.options), self.counts)
     }
 
     /// Kills the process as a power cut would, and starts another on the same
@@ -38,9 +55,25 @@ impl Server {
     pub fn kill_and_restart(mut self) -> Self {
         self.child.kill().expect("the server is running");
         self.child.wait().expect("the server has ended");
-        let data = std::mem::replace(&mut self.data, tempfile::tempdir().expect("a directory"));
-        let options = std::mem::take(&mut self.options);
-        Self::on(data, options)
+        self.restart()
+    }
+
+    /// Tells the process to stop, does something while it is stopping, and
+    /// starts another on the same directory once it has ended well.
+    pub fn stop_and_restart(mut self, meanwhile: impl FnOnce(&Self)) -> Self {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .expect("the server is running");
+        meanwhile(&self);
+        assert!(self.child.wait().expect("the server ends").success());
+        self.restart()
+    }
+
+    /// The points that its processes have passed, each with for which time, as
+    /// in `run leaves memory#1`.
+    pub fn passed(&self) -> Vec<String> {
+        let passed = std::fs::read_to_string(self.data.path().join(PASSED)).unwrap_or_default();
+        passed.lines().map(str::to_owned).collect()
     }
 
     /// Where its data is.
@@ -151,8 +184,15 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn spawn(data: &Path, options: &[String]) -> (Child, String) {
-    let mut child = Command::new(SEGNO)
+/// Where the points are counted that a process passes, if that is asked for.
+const PASSED: &str = "passed";
+
+fn spawn(data: &Path, options: &[String], counts: bool) -> (Child, String) {
+    let mut command = Command::new(SEGNO);
+    if counts {
+        command.env("SEGNO_CRASH_COUNT", data.join(PASSED));
+    }
+    let mut child = command
         .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data.join("store"))
         .args(options)

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use segno::continuation::continue_as_new;
 use segno::prelude::*;
 use segno::signals::{self, Signal};
 use segno::{http, memo, timers, waits, workflows};
@@ -30,6 +31,14 @@ pub(crate) fn diverge() -> Result<()> {
 pub(crate) fn waver() -> Result<()> {
     let more = u64::from(was_played_before()?);
     timers::sleep(Duration::from_millis(1_200 + more));
+    Ok(())
+}
+
+/// Returns early when it is played again.
+pub(crate) fn stop_short() -> Result<()> {
+    if !was_played_before()? {
+        timers::sleep(Duration::from_millis(1_200));
+    }
     Ok(())
 }
 
@@ -63,6 +72,19 @@ pub(crate) fn sleep_for_ever() {
 /// Sleeps for no time at all, many times.
 pub(crate) fn nap(times: u32) {
     (0..times).for_each(|_| timers::sleep(Duration::ZERO));
+}
+
+/// Has one text after another kept, for ever.
+pub(crate) fn hoard(bytes: usize) -> Result<()> {
+    loop {
+        memo::once("hoard", || Ok("x".repeat(bytes)))?;
+    }
+}
+
+/// Continues as new for ever, and takes much along.
+pub(crate) fn swell(bytes: usize) -> ! {
+    let baggage = "x".repeat(bytes);
+    continue_as_new(&json!({ "case": "swells", "bytes": bytes, "baggage": baggage }))
 }
 
 /// Waits for many things at once.

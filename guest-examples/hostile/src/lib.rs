@@ -75,6 +75,8 @@ pub enum Case {
     Diverges,
     /// Makes the same call with other arguments when it is played again.
     Wavers,
+    /// Returns early when it is played again.
+    StopsShort,
     /// Catches everything around a wait.
     CatchesAll,
     /// Sleeps until the end of time.
@@ -84,6 +86,18 @@ pub enum Case {
         /// How often.
         #[serde(default = "million")]
         times: u32,
+    },
+    /// Has texts kept, one after another, for ever.
+    Hoards {
+        /// How long each of them.
+        #[serde(default = "half_a_mebibyte")]
+        bytes: usize,
+    },
+    /// Continues as new, again and again, and takes a text along.
+    Swells {
+        /// How long it is.
+        #[serde(default = "half_a_mebibyte")]
+        bytes: usize,
     },
     /// Waits for many things at once.
     WaitsForMany {
@@ -149,9 +163,12 @@ pub fn run(ctx: &Context, case: Case) -> Result<Value> {
         Case::FailsUntil { .. } => {}
         Case::Diverges => durable::diverge()?,
         Case::Wavers => durable::waver()?,
+        Case::StopsShort => durable::stop_short()?,
         Case::CatchesAll => durable::catch_all()?,
         Case::SleepsForEver => durable::sleep_for_ever(),
         Case::Naps { times } => durable::nap(times),
+        Case::Hoards { bytes } => durable::hoard(bytes)?,
+        Case::Swells { bytes } => durable::swell(bytes),
         Case::WaitsForMany { things } => durable::wait_for_many(things)?,
         Case::LongSignalName { bytes } => durable::wait_for_a_long_name(bytes)?,
         Case::Forks { runs } => durable::fork(runs)?,
@@ -179,6 +196,10 @@ fn nowhere() -> String {
 
 fn ten_mebibytes() -> usize {
     10 << 20
+}
+
+fn half_a_mebibyte() -> usize {
+    512 << 10
 }
 
 fn mebibyte() -> usize {
@@ -238,7 +259,7 @@ mod tests {
         let table =
             include_str!("../README.md").lines().filter_map(|line| line.strip_prefix("| `"));
         let names = table.filter_map(|row| row.split('`').next()).collect::<Vec<_>>();
-        assert_eq!(names.len(), 28);
+        assert_eq!(names.len(), 31);
         for name in names {
             let input = json!({ "case": name, "attempt": 2 });
             assert!(Case::deserialize(&input).is_ok(), "{name}");

@@ -47,8 +47,8 @@ pub enum Call {
     Post(Post),
     /// Starts a run.
     Start(Start),
-    /// Waits for the run that the call at this place started.
-    Join(usize),
+    /// Waits for a run that was started.
+    Join(Which),
     /// Draws a random number, once.
     Memo(String),
     /// Reads a value of the workflow.
@@ -110,6 +110,16 @@ pub struct Start {
     params: Value,
 }
 
+/// Which run to wait for.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Which {
+    /// The one that the call at this place started.
+    Place(usize),
+    /// The one with this identifier.
+    Run(String),
+}
+
 /// Makes the calls.
 #[segno::step]
 pub fn run(ctx: &Context, program: Program) -> Result<Gave> {
@@ -138,7 +148,8 @@ fn make(call: &Call, gave: &[Value]) -> Result<Value> {
         Call::Publish(it) => return Ok(json!(signals::publish(&it.name).send(&it.payload)?)),
         Call::Post(it) => return post(it),
         Call::Start(it) => return Ok(json!(workflows::start(&it.workflow, &it.params)?.id())),
-        Call::Join(place) => return started(*place, gave)?.wait(),
+        Call::Join(Which::Run(id)) => return workflows::started(id).wait(),
+        Call::Join(Which::Place(place)) => return started(*place, gave)?.wait(),
         Call::Memo(name) => return Ok(json!(memo::once(name, || Ok(draw(name)))?)),
         Call::Get(key) => return Ok(kv::get(key)?.unwrap_or_default()),
         Call::Set(key, value) => kv::set(key, value)?,

@@ -269,6 +269,11 @@ impl Player {
         }
         let waiters = waiters(self.live.id, self.step, wait);
         self.driver.resubscribe(self.tenant(), waiters).map_err(|error| broken(&error))?;
+        let still = self.live.lock().run.wait_of(self.step).is_some_and(|known| known == wait);
+        if !still {
+            let patterns = patterns(wait);
+            self.driver.unsubscribe(self.tenant(), &patterns, self.live.id, self.step);
+        }
         let names: Vec<_> = seen.iter().map(|last| last.name.clone()).collect();
         let now = self.driver.last_signals(self.tenant(), &names).map_err(|e| broken(&e))?;
         for last in now {

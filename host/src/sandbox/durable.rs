@@ -3,7 +3,9 @@
 //! sandbox replays what is remembered and hands on the rest; it keeps nothing.
 
 use super::log::LogLine;
+use crate::clock::rfc3339;
 use segno_engine::failure::Failure;
+use segno_engine::id::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -313,7 +315,7 @@ impl Call {
     pub fn summary(&self) -> String {
         let text = match self {
             Self::Sleep { duration_ms } => format!("timers.sleep({duration_ms} ms)"),
-            Self::SleepUntil { moment_ms } => format!("timers.sleep-until({moment_ms})"),
+            Self::SleepUntil { moment_ms } => format!("timers.sleep-until({})", moment(*moment_ms)),
             Self::WaitSignal { pattern, .. } => format!("signals.wait({pattern})"),
             Self::WaitRun { run } => format!("workflows.wait({run})"),
             Self::WaitAny { conditions } => summary_of_any(conditions),
@@ -337,12 +339,17 @@ impl Call {
 /// The longest summary.
 const SUMMARY_BYTES_MAX: usize = 120;
 
+/// A moment as people read it.
+fn moment(millis: u64) -> String {
+    rfc3339(Timestamp(millis))
+}
+
 fn summary_of_any(conditions: &[Condition]) -> String {
     let mut text = format!("waits.any({}:", conditions.len());
     for condition in conditions.iter().take(4) {
         // Writing to a string cannot fail.
         let _ = match condition {
-            Condition::Timer(moment) => write!(text, " timer {moment}"),
+            Condition::Timer(millis) => write!(text, " timer {}", moment(*millis)),
             Condition::Signal(pattern) => write!(text, " signal {pattern}"),
             Condition::Run(run) => write!(text, " run {run}"),
         };

@@ -9,6 +9,7 @@ mod cheats;
 mod examples;
 mod many;
 mod outside;
+mod reviewed;
 pub mod service;
 mod shown;
 
