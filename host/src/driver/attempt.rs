@@ -194,10 +194,8 @@ impl Driver {
             let extra = Extra { writes, answer: None };
             let turn = self.turn_locked(&live, &mut state, (&command, extra), &mut VecDeque::new());
             match turn {
-                Ok(()) => {
-                    state.is_dormant = is_dormant;
-                    state.was_dormant |= is_dormant;
-                }
+                Ok(()) if is_dormant => state.mark_dormant(),
+                Ok(()) => {}
                 Err((refusal, _)) => debug!(run = %live.id, %refusal, "nobody waits any more"),
             }
         }

@@ -157,7 +157,9 @@ impl Driver {
             let mut state = live.lock();
             state.inbox.load(&self.0.store, tenant, live.id)?;
             state.subscribed = subscriptions(&state.run);
-            (state.is_dormant, state.was_dormant) = (is_dormant, is_dormant);
+            if is_dormant {
+                state.mark_dormant();
+            }
             self.set_alarm(&live, &mut state);
         }
         self.lock_live().insert(live.id, Arc::clone(&live));
@@ -179,11 +181,17 @@ impl Driver {
                 && let Some(write) = asleep(live, &state)
             {
                 state.ticket = self.0.store.commit(vec![write]);
-                (state.is_dormant, state.was_dormant) = (true, true);
+                state.mark_dormant();
             }
-            if !state.is_dormant {
-                return;
-            }
+        }
+        self.sleep_soon(live);
+    }
+
+    /// Lets a run leave memory that is marked as one that only waits, apart from
+    /// the caller.
+    pub(super) fn sleep_soon(&self, live: &Arc<Live>) {
+        if !live.lock().is_dormant {
+            return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (driver, live) = (self.clone(), Arc::clone(live));

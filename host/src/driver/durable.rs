@@ -6,7 +6,7 @@ mod fetch;
 mod values;
 
 use super::journal::{self, Pending, Taken};
-use super::live::Live;
+use super::live::{Live, LiveState};
 use super::signals::Publish;
 use super::{Driver, Error, Extra, PublishError, RunSignal, SignalRunError, logs};
 use crate::sandbox::{Answer, Answering, Call, Durable, Gone, LogLine, NewEntry, Refusal};
@@ -159,12 +159,18 @@ impl Player {
         answer: Option<&Answer>,
         mut more: Vec<Write>,
     ) -> Result<Ticket, Gone> {
-        more.push(journal::call_row(self.tenant(), self.of(), self.attempt, (entry, answer)));
-        self.commit(entry, more)
+        more.extend(self.call_writes(entry, answer).writes);
+        self.commit(&mut self.live.lock(), entry, more)
     }
 
-    fn commit(&self, entry: &NewEntry, mut writes: Vec<Write>) -> Result<Ticket, Gone> {
-        let mut state = self.live.lock();
+    /// Orders rows of an attempt that is still wanted, and what the step logged
+    /// before the call. The caller holds the run.
+    pub(super) fn commit(
+        &self,
+        state: &mut LiveState,
+        entry: &NewEntry,
+        mut writes: Vec<Write>,
+    ) -> Result<Ticket, Gone> {
         if !state.run.is_running(self.step, self.attempt) {
             return Err(Gone::Unwanted);
         }
@@ -312,7 +318,7 @@ impl Player {
     fn answered(&self, entry: &NewEntry, answer: Answer) -> Result<Answer, Gone> {
         let row = journal::later_row(self.tenant(), self.of(), entry.sequence, &answer);
         let said = NewEntry { lines: Vec::new(), ..entry.clone() };
-        self.commit(&said, vec![row])?;
+        self.commit(&mut self.live.lock(), &said, vec![row])?;
         Ok(answer)
     }
 

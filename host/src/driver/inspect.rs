@@ -85,8 +85,8 @@ impl Driver {
         let Some(live) = self.open(tenant, run)? else {
             return Ok(self.0.store.barrier().durable().await?);
         };
-        let held = Held { driver: self.clone(), live: Some(live) };
-        let Some(live) = &held.live else { return Ok(()) };
+        let held = Held { driver: self.clone(), live };
+        let live = &held.live;
         loop {
             let changed = live.changed.notified();
             let ticket = {
@@ -143,17 +143,12 @@ impl Driver {
 /// afterwards, also when the watcher goes away in between.
 struct Held {
     driver: Driver,
-    live: Option<Arc<Live>>,
+    live: Arc<Live>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(live) = self.live.take() else { return };
-        let wants_sleep = live.lock().is_dormant;
-        if let (true, Ok(runtime)) = (wants_sleep, tokio::runtime::Handle::try_current()) {
-            let driver = self.driver.clone();
-            runtime.spawn(async move { driver.let_sleep(live).await });
-        }
+        self.driver.sleep_soon(&self.live);
     }
 }
 

@@ -100,6 +100,14 @@ impl Live {
     }
 }
 
+impl LiveState {
+    /// The store takes the run for one that only waits.
+    pub(crate) fn mark_dormant(&mut self) {
+        self.is_dormant = true;
+        self.was_dormant = true;
+    }
+}
+
 impl InFlight {
     /// Returns when the guest is gone.
     pub(crate) async fn wait_until_gone(mut self) {

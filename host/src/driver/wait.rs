@@ -140,7 +140,7 @@ impl Player {
             let found = match wanted {
                 Wanted::Timer(until) => {
                     let past = *until <= self.driver.0.clock.now();
-                    past.then(|| (Happening::Timer, Vec::new()))
+                    past.then_some(Happening::Timer)
                 }
                 Wanted::Signal { name, params, after } => self.kept(name, params, *after, seen)?,
                 Wanted::RunSignal(name) => {
@@ -149,34 +149,16 @@ impl Player {
                     }
                     None
                 }
-                Wanted::Run(run) => self.ended(*run)?.map(|happening| (happening, Vec::new())),
+                Wanted::Run(run) => self.ended(*run)?,
             };
-            if let Some((happening, writes)) = found {
+            if let Some(happening) = found {
                 let answer = Answer::Woken { index, happening };
-                return self.given(entry, answer, writes).map(Some);
+                let answer = self.done(entry, answer)?;
+                journal::take(&mut self.lock_taken(), &answer);
+                return Ok(Some(answer));
             }
         }
         Ok(None)
-    }
-
-    /// Records an answer that was there already.
-    fn given(
-        &self,
-        entry: &NewEntry,
-        answer: Answer,
-        mut writes: Vec<Write>,
-    ) -> Result<Answer, Gone> {
-        let mut state = self.live.lock();
-        if !state.run.is_running(self.step, self.attempt) {
-            return Err(Gone::Unwanted);
-        }
-        writes.extend(self.call_writes(entry, Some(&answer)).writes);
-        writes.extend(self.log_row(&entry.lines, state.run.origin()));
-        state.ticket = self.driver.0.store.commit(writes);
-        state.journaled.insert(self.step);
-        drop(state);
-        journal::take(&mut self.lock_taken(), &answer);
-        Ok(answer)
     }
 
     fn kept(
@@ -185,7 +167,7 @@ impl Player {
         params: &Params,
         after: Option<u64>,
         seen: &[Last],
-    ) -> Result<Option<(Happening, Vec<Write>)>, Gone> {
+    ) -> Result<Option<Happening>, Gone> {
         let until = seen.iter().find(|last| last.name == name).map_or(0, |last| last.sequence);
         let nothing = HashSet::new();
         let taken = self.lock_taken();
@@ -193,7 +175,7 @@ impl Player {
         let range = (after.unwrap_or_default(), until);
         let found = self.driver.find_signal(self.tenant(), (name, params), range, taken);
         let found = found.map_err(|error| broken(&error))?;
-        Ok(found.map(|signal| (Happening::Signal(shown(&signal)), Vec::new())))
+        Ok(found.map(|signal| Happening::Signal(shown(&signal))))
     }
 
     /// Takes a signal for this run, and records that in the same commit.
@@ -206,16 +188,11 @@ impl Player {
         let Some(signal) = state.inbox.first(name).cloned() else {
             return Ok(None);
         };
-        if !state.run.is_running(self.step, self.attempt) {
-            return Err(Gone::Unwanted);
-        }
-        state.inbox.take(signal.sequence);
         let answer = Answer::Woken { index, happening: Happening::Signal(signal.shown()) };
         let mut writes = self.call_writes(entry, Some(&answer)).writes;
         writes.push(Write::run_signal_taken(self.tenant(), self.live.id, signal.sequence));
-        writes.extend(self.log_row(&entry.lines, state.run.origin()));
-        state.ticket = self.driver.0.store.commit(writes);
-        state.journaled.insert(self.step);
+        self.commit(&mut state, entry, writes)?;
+        state.inbox.take(signal.sequence);
         Ok(Some(answer))
     }
 
