@@ -289,7 +289,7 @@ impl Run {
         self.agenda = (0..self.steps.len() as StepIndex)
             .filter(|place| ready(&self.steps[*place as usize]))
             .collect();
-        if let (Some(timeout), Some(_)) = (self.workflow.timeout_ms, self.origin.number()) {
+        if let (Some(timeout), Some(_)) = (self.timeout_ms(), self.origin.number()) {
             self.deadlines.insert((at.plus_ms(timeout), Deadline::Run));
         }
     }
@@ -414,16 +414,26 @@ impl Run {
     }
 
     fn set_timeout(&mut self, at: Timestamp, place: StepIndex) {
-        if let Some(timeout) = self.body().steps[place as usize].timeout_ms {
+        if let Some(timeout) = self.timeout_of(place) {
             self.deadlines.insert((at.plus_ms(timeout), Deadline::Step(place)));
         }
     }
 
     fn clear_timeout(&mut self, place: StepIndex) {
-        if let Some(timeout) = self.body().steps[place as usize].timeout_ms {
+        if let Some(timeout) = self.timeout_of(place) {
             let since = self.steps[place as usize].attempt_at;
             self.deadlines.remove(&(since.plus_ms(timeout), Deadline::Step(place)));
         }
+    }
+
+    /// The time-out of its workflow, in milliseconds.
+    pub fn timeout_ms(&self) -> Option<u64> {
+        self.workflow.timeout.as_ref()?.millis(self).ok()
+    }
+
+    /// The time-out of a step, in milliseconds.
+    pub fn timeout_of(&self, place: StepIndex) -> Option<u64> {
+        self.body().steps[place as usize].timeout.as_ref()?.millis(self).ok()
     }
 
     pub(crate) fn path(&self) -> &[StepIndex] {

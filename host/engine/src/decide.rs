@@ -95,7 +95,7 @@ fn retry_at(
     failure: &Failure,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let retry = &run.body().steps[step as usize].retry;
+    let retry = run.body().steps[step as usize].retry.resolve(run).ok()?;
     let jitter = Jitter::of(run.id(), step, attempt);
     let wait = retry.wait_ms(failure.kind, run.steps()[step as usize].tally, jitter)?;
     Some(now.plus_ms(wait))
@@ -130,7 +130,7 @@ fn timer_came(run: &Run, step: StepIndex) -> Option<Event> {
 }
 
 fn step_timed_out(run: &Run, step: StepIndex, now: Timestamp) -> Event {
-    let timeout = run.body().steps[step as usize].timeout_ms.unwrap_or_default();
+    let timeout = run.timeout_of(step).unwrap_or_default();
     let message = format!(
         "took longer than its `timeout` of {}; give it more, or make the step faster",
         humantime::format_duration(std::time::Duration::from_millis(timeout))

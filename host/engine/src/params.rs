@@ -3,6 +3,7 @@
 
 use crate::payload::Payload;
 use crate::suggestion::{closest, listed};
+use crate::template::Template;
 use crate::workflow::{Param, ParamType, Workflow};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -215,10 +216,10 @@ impl Workflow {
 }
 
 fn bind(param: &Param, given: Option<&Value>) -> Result<Value, String> {
-    let Param { name, kind, default, .. } = param;
+    let Param { name, kind, value, .. } = param;
     let Some(given) = given else {
-        return match default {
-            Some(default) => Ok(kind.convert(default)),
+        return match value.as_ref().and_then(Template::constant) {
+            Some(value) => Ok(kind.convert(value.value())),
             None => {
                 Err(format!("{name}: is missing and has no default; give a value of type {kind}"))
             }
@@ -246,7 +247,7 @@ fn unknown(name: &str, params: &[Param]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflow::Body;
+    use crate::workflow::{Body, ParamMode};
     use serde_json::json;
 
     #[test]
@@ -282,15 +283,21 @@ mod tests {
         let param = |(name, kind, default): (&str, &str, Option<Value>)| Param {
             name: name.to_owned(),
             kind: kind.parse().expect("it is a type"),
-            default,
+            value: default.map(|value| Template::compile(&value).expect("it is a template")),
+            optional: false,
+            mode: ParamMode::Mutable,
             description: None,
         };
         Workflow {
             name: "w".to_owned(),
             description: None,
             owner: None,
+            tags: Vec::new(),
+            run_strategy: None,
+            step_concurrency: None,
+            run_step_concurrency: None,
             params: params.into_iter().map(param).collect(),
-            timeout_ms: None,
+            timeout: None,
             body: Body { steps: Vec::new(), output: None },
         }
     }

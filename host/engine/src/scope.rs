@@ -1,7 +1,7 @@
 //! What the names in an expression stand for. A run answers for its own
 //! steps; a test answers with whatever it likes. Nothing here evaluates.
 
-use crate::id::RunId;
+use crate::id::{RunId, Timestamp};
 use crate::payload::Payload;
 
 /// The values that an expression may read. While one is evaluated, the same
@@ -13,12 +13,36 @@ pub trait Scope {
     /// `loop.x`: a JSON object, `{}` outside of loops.
     fn loop_variables(&self) -> &Payload;
 
+    /// `self.x`: the params of the step itself that are known so far, a JSON
+    /// object.
+    fn own_params(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
     /// `steps.<id>.output` and `steps.<id>.status`; `None` if there is no such
     /// step here.
     fn step(&self, id: &str) -> Option<StepResult<'_>>;
 
+    /// `run.id` and what else is known of the run.
+    fn run(&self) -> RunFacts<'_>;
+}
+
+/// What `run` has.
+#[derive(Clone, Copy, Debug)]
+pub struct RunFacts<'a> {
     /// `run.id`.
-    fn run_id(&self) -> RunId;
+    pub id: RunId,
+    /// `run.number`, which iterations do not have, and params are evaluated
+    /// before.
+    pub number: Option<u64>,
+    /// `run.workflow`: the name.
+    pub workflow: &'a str,
+    /// `run.version`.
+    pub version: u64,
+    /// `run.created_at`.
+    pub created_at: Timestamp,
+    /// `run.retries`: how often the run was taken up again.
+    pub retries: u32,
 }
 
 /// What a step has come to.
@@ -28,11 +52,13 @@ pub struct StepResult<'a> {
     pub status: &'a str,
     /// What it gave; `None` reads as null.
     pub output: Option<&'a Payload>,
+    /// What it was given; `None` reads as null.
+    pub params: Option<&'a Payload>,
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Scope, StepResult};
+    use super::{RunFacts, Scope, StepResult};
     use crate::id::{RunId, Timestamp};
     use crate::payload::Payload;
     use serde_json::Value;
@@ -78,11 +104,18 @@ pub(crate) mod tests {
         fn step(&self, id: &str) -> Option<StepResult<'_>> {
             let output = self.steps.get(id)?.as_ref();
             let status = if output.is_some() { "succeeded" } else { "skipped" };
-            Some(StepResult { status, output })
+            Some(StepResult { status, output, params: None })
         }
 
-        fn run_id(&self) -> RunId {
-            RunId::new(Timestamp(0), 0)
+        fn run(&self) -> RunFacts<'_> {
+            RunFacts {
+                id: RunId::new(Timestamp(0), 0),
+                number: Some(1),
+                workflow: "w",
+                version: 1,
+                created_at: Timestamp(0),
+                retries: 0,
+            }
         }
     }
 }

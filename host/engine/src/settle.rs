@@ -7,7 +7,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::id::StepIndex;
 use crate::payload::Payload;
 use crate::run::{Iterations, Run, RunStatus, StepState};
-use crate::workflow::{Call, Foreach, Step, StepKind};
+use crate::workflow::{Foreach, Step, StepKind, StepParams};
 use serde_json::{Map, Value};
 
 /// The most iterations that one `foreach` may have.
@@ -48,8 +48,9 @@ fn start_step(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Event>, Fa
         return Ok(vec![Event::StepUnsatisfied { step: place, unsatisfied: Unsatisfied::When }]);
     }
     match &step.kind {
-        StepKind::Call(call) => start_call(run, place, call),
+        StepKind::Call(_) => start_call(run, place, step),
         StepKind::Foreach(foreach) => Ok(vec![start_foreach(run, place, foreach)?]),
+        _ => Err(bad_expression("kind", "is not known yet")),
     }
 }
 
@@ -76,9 +77,9 @@ fn any_edge_holds(run: &Run, step: &Step) -> Result<bool, Failure> {
     Ok(step.needs.is_empty())
 }
 
-fn start_call(run: &Run, step: StepIndex, call: &Call) -> Result<Vec<Event>, Failure> {
-    let input =
-        call.params.render(run).map_err(|error| bad_expression("params", &error.to_string()))?;
+fn start_call(run: &Run, step: StepIndex, node: &Step) -> Result<Vec<Event>, Failure> {
+    let StepParams::Whole(params) = &node.params else { return Err(bad_expression("params", "?")) };
+    let input = params.render(run).map_err(|error| bad_expression("params", &error.to_string()))?;
     if !input.text().trim_ascii_start().starts_with('{') {
         let given: String = input.text().chars().take(60).collect();
         return Err(bad_expression("params", &format!("gave {given}, expected an object")));
@@ -115,7 +116,7 @@ fn start_foreach(run: &Run, step: StepIndex, foreach: &Foreach) -> Result<Event,
 fn settle_loop(run: &Run, place: StepIndex, step: &Step, iterations: &Iterations) -> Event {
     let concurrency = match &step.kind {
         StepKind::Foreach(foreach) => foreach.concurrency,
-        StepKind::Call(_) => 0,
+        _ => 0,
     };
     let stopping = run.stop().is_some();
     let startable = iterations.startable(concurrency, stopping);

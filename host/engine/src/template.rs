@@ -126,6 +126,14 @@ impl Template {
         &self.expressions
     }
 
+    /// What it always is, if there is no expression in it.
+    pub fn constant(&self) -> Option<&Payload> {
+        match &self.kind {
+            Kind::Constant(payload) => Some(payload),
+            Kind::Whole | Kind::Parts(_) => None,
+        }
+    }
+
     /// Whether it is the value of a single expression, whatever that gives.
     pub(crate) fn is_one_expression(&self) -> bool {
         matches!(self.kind, Kind::Whole)

@@ -4,10 +4,11 @@
 use crate::expression::Expression;
 use crate::grant::Grants;
 use crate::id::StepIndex;
-use crate::retry::Retry;
+use crate::retry::RetryRule;
+use crate::setting::Setting;
+use crate::strategy::RunStrategy;
 use crate::template::Template;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// One version of a workflow.
 #[derive(Debug)]
@@ -18,10 +19,20 @@ pub struct Workflow {
     pub description: Option<String>,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// What it is found by, and whose permits all its steps need.
+    pub tags: Vec<String>,
+    /// Which of its runs go on at once. A property of the workflow: the last
+    /// version that says it sets it.
+    pub run_strategy: Option<RunStrategy>,
+    /// How many steps run code at once in all runs of the workflow together. A
+    /// property, too.
+    pub step_concurrency: Option<u32>,
+    /// How many steps run code at once in a run, with everything below it.
+    pub run_step_concurrency: Option<u32>,
     /// What a run may be given.
     pub params: Vec<Param>,
-    /// A run that is not over after so many milliseconds is timed out.
-    pub timeout_ms: Option<u64>,
+    /// A run that is not over after so long is timed out.
+    pub timeout: Option<Setting>,
     /// The steps.
     pub body: Body,
 }
@@ -29,9 +40,8 @@ pub struct Workflow {
 impl Workflow {
     /// The body that this path of `foreach` steps leads to.
     pub(crate) fn body_at(&self, path: &[StepIndex]) -> Option<&Body> {
-        path.iter().try_fold(&self.body, |body, step| match &body.steps.get(*step as usize)?.kind {
-            StepKind::Foreach(foreach) => Some(&foreach.body),
-            StepKind::Call(_) => None,
+        path.iter().try_fold(&self.body, |body, step| {
+            body.steps.get(*step as usize)?.kind.inner().map(|inner| &inner.body)
         })
     }
 }
@@ -43,10 +53,33 @@ pub struct Param {
     pub name: String,
     /// What it may hold.
     pub kind: ParamType,
-    /// The value where a run gives none; absent if every run must give one.
-    pub default: Option<Value>,
+    /// The value where a run gives none. Its expressions read other params and
+    /// `run`.
+    pub value: Option<Template>,
+    /// Whether a run may go without it if it has no value; it is then not there.
+    pub optional: bool,
+    /// Who may change it.
+    pub mode: ParamMode,
     /// What it is for, in the author's words.
     pub description: Option<String>,
+}
+
+/// Who may give a parameter another value than the definition does. Each mode
+/// allows less than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParamMode {
+    /// Everyone: a start, a retry or fork, and for a step's param its output.
+    #[default]
+    Mutable,
+    /// A start, and a retry or fork.
+    MutableOnStartRestart,
+    /// Only a start.
+    MutableOnStart,
+    /// Nobody but the definition.
+    Immutable,
+    /// Nobody: it is what it says.
+    Constant,
 }
 
 /// What a parameter may hold.
@@ -91,10 +124,61 @@ pub struct Step {
     pub when: Option<Expression>,
     /// What it does.
     pub kind: StepKind,
+    /// What makes its input; empty for loops.
+    pub params: StepParams,
+    /// What its output has to have, if that is said: an object with these
+    /// fields and no others.
+    pub outputs: Option<Vec<(String, ParamType)>>,
     /// How often it is tried again, and when.
-    pub retry: Retry,
-    /// An attempt that is not over after so many milliseconds is timed out.
-    pub timeout_ms: Option<u64>,
+    pub retry: RetryRule,
+    /// An attempt that is not over after so long is timed out; so is a loop, a
+    /// wait or a subworkflow.
+    pub timeout: Option<Setting>,
+    /// An attempt that does not call `progress.heartbeat` for so long is timed
+    /// out.
+    pub heartbeat_timeout: Option<Setting>,
+    /// What its failure means for the run.
+    pub failure_mode: FailureMode,
+    /// The permits that it needs to run code, besides those of its workflow.
+    pub tags: Vec<String>,
+    /// What it is for, in the author's words.
+    pub description: Option<String>,
+}
+
+/// What the failure of a step means for its run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureMode {
+    /// What does not depend on it goes on; then the run has failed.
+    #[default]
+    FailAfterRunning,
+    /// Everything else is stopped.
+    FailImmediately,
+    /// It counts as complete, with the status `completed_with_error`.
+    IgnoreFailure,
+}
+
+/// The params of a step: what it is given.
+#[derive(Debug)]
+pub enum StepParams {
+    /// A JSON object as it is written.
+    Whole(Template),
+    /// One by one: some have a type, a mode, or read others of the same step as
+    /// `self.<name>`. In an order in which each can be evaluated.
+    Each(Vec<StepParam>),
+}
+
+/// One parameter of a step.
+#[derive(Debug)]
+pub struct StepParam {
+    /// Its name.
+    pub name: String,
+    /// What it may hold, if that is said.
+    pub kind: Option<ParamType>,
+    /// Its value.
+    pub value: Template,
+    /// Who may change it.
+    pub mode: ParamMode,
 }
 
 /// An edge of the graph.
@@ -113,6 +197,42 @@ pub enum StepKind {
     Call(Call),
     /// Runs a body once for each element of a list.
     Foreach(Foreach),
+    /// Runs a body again and again while a condition holds.
+    While(While),
+    /// Runs another workflow.
+    Subworkflow(Subworkflow),
+    /// Waits for a time: a number of seconds, or text as in `5m`.
+    Sleep(Template),
+    /// Waits for a signal, past or future.
+    Wait(Gate),
+    /// Nothing: its output is its params.
+    Noop,
+}
+
+impl StepKind {
+    /// The kind as text, as users see it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Call(_) => "component",
+            Self::Foreach(_) => "foreach",
+            Self::While(_) => "while",
+            Self::Subworkflow(_) => "workflow",
+            Self::Sleep(_) => "sleep",
+            Self::Wait(_) => "wait",
+            Self::Noop => "noop",
+        }
+    }
+
+    /// What it runs again and again, if it is a loop.
+    pub fn inner(&self) -> Option<&Inner> {
+        match self {
+            Self::Foreach(foreach) => Some(&foreach.inner),
+            Self::While(looped) => Some(&looped.inner),
+            Self::Call(_) | Self::Subworkflow(_) | Self::Sleep(_) | Self::Wait(_) | Self::Noop => {
+                None
+            }
+        }
+    }
 }
 
 /// A step that runs a component.
@@ -120,12 +240,20 @@ pub enum StepKind {
 pub struct Call {
     /// The exact component.
     pub component: Pin,
-    /// Makes the input: a JSON object.
-    pub params: Template,
     /// The limits that the author set.
     pub limits: Limits,
     /// What it may reach beyond its input.
     pub grants: Box<Grants>,
+}
+
+/// What a loop runs in each iteration.
+#[derive(Debug)]
+pub struct Inner {
+    /// The steps.
+    pub body: Body,
+    /// The ids of the steps around this body that its expressions read, in this
+    /// body or deeper. All of them are complete before it starts.
+    pub outer_steps: Vec<String>,
 }
 
 /// A step that runs a body for each element of the product of its lists; the
@@ -136,11 +264,48 @@ pub struct Foreach {
     pub variables: Vec<(String, Template)>,
     /// How many iterations run at once.
     pub concurrency: u32,
+    /// Whether an iteration that is slow holds back those that are more than
+    /// `concurrency` after it.
+    pub strict_ordering: bool,
     /// What runs in each iteration.
-    pub body: Body,
-    /// The ids of the steps around this body whose outputs its expressions
-    /// read, in this body or deeper. All of them are complete before it starts.
-    pub outer_steps: Vec<String>,
+    pub inner: Inner,
+}
+
+/// A step that runs a body as long as a condition holds.
+#[derive(Debug)]
+pub struct While {
+    /// Evaluated before each iteration.
+    pub condition: Expression,
+    /// The loop variables with their first values. The next are the fields of
+    /// the same name of an iteration's output; what it does not have stays.
+    pub variables: Vec<(String, Template)>,
+    /// The most iterations; one more fails the step.
+    pub max_iterations: u32,
+    /// What runs in each iteration.
+    pub inner: Inner,
+}
+
+/// A step that runs another workflow as a run of its own.
+#[derive(Debug)]
+pub struct Subworkflow {
+    /// The workflow's name.
+    pub workflow: Template,
+    /// Which version: a number, `active`, `latest` or `default`.
+    pub version: Template,
+    /// Whether the step waits for the end of the run.
+    pub sync: bool,
+    /// Whether only the params of the step are handed on. Otherwise the
+    /// workflow's are, too, where the other workflow has a param of that name.
+    pub explicit_params: bool,
+}
+
+/// What a `wait` step waits for.
+#[derive(Debug)]
+pub struct Gate {
+    /// The signal's name.
+    pub signal: Template,
+    /// What its params must have: a JSON object.
+    pub params: Template,
 }
 
 /// A component, found once, when the workflow was pushed.

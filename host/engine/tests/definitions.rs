@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use segno_engine::definition::{Catalog, PROBLEMS_MAX, check};
 use segno_engine::grant::Grants;
 use segno_engine::retry::Retry;
-use segno_engine::workflow::{Body, Foreach, Limits, Pin, Step, StepKind, Workflow};
+use segno_engine::setting::Setting;
+use segno_engine::workflow::{
+    Body, Foreach, Inner, Limits, Pin, Step, StepKind, StepParams, Workflow,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -53,18 +56,18 @@ fn outcome(source: &str) -> String {
 }
 
 fn show(workflow: &Workflow) -> String {
-    let Workflow { name, description, owner, params, timeout_ms, body } = workflow;
+    let Workflow { name, description, owner, params, timeout, body, .. } = workflow;
     let mut out = format!("workflow {name}\n");
     let texts = [("description", description), ("owner", owner)];
     for (key, text) in texts.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
         let _ = writeln!(out, "{key} {text:?}");
     }
-    if let Some(timeout) = timeout_ms {
+    if let Some(Setting::Fixed(timeout)) = timeout {
         let _ = writeln!(out, "timeout {timeout} ms");
     }
     for param in params {
         let _ = write!(out, "param {}: {}", param.name, param.kind);
-        if let Some(default) = &param.default {
+        if let Some(default) = &param.value {
             let _ = write!(out, " = {default}");
         }
         if let Some(description) = &param.description {
@@ -86,7 +89,8 @@ fn show_body(body: &Body, indent: &str, out: &mut String) {
 }
 
 fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
-    let Step { id, needs, needed_by, when, kind, retry, timeout_ms } = step;
+    let Step { id, needs, needed_by, when, kind, params, retry, timeout, .. } = step;
+    let retry = &retry.fixed;
     let _ = writeln!(out, "{indent}step {id}");
     let name = |place: u32| body.steps[place as usize].id.as_str();
     for need in needs {
@@ -103,7 +107,7 @@ fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
     if let Some(when) = when {
         let _ = writeln!(out, "{indent}  when {}", when.source());
     }
-    if let Some(timeout) = timeout_ms {
+    if let Some(Setting::Fixed(timeout)) = timeout {
         let _ = writeln!(out, "{indent}  timeout {timeout} ms");
     }
     if *retry != Retry::default() {
@@ -113,7 +117,9 @@ fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
         StepKind::Call(call) => {
             let Pin { name, version, digest } = &call.component;
             let _ = writeln!(out, "{indent}  component {name}@{version} {digest}");
-            let _ = writeln!(out, "{indent}  params {}", call.params);
+            if let StepParams::Whole(params) = params {
+                let _ = writeln!(out, "{indent}  params {params}");
+            }
             if call.limits != Limits::default() {
                 let _ = writeln!(out, "{indent}  {:?}", call.limits);
             }
@@ -123,11 +129,13 @@ fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
             }
         }
         StepKind::Foreach(foreach) => show_foreach(foreach, indent, out),
+        _ => out.push_str("unknown"),
     }
 }
 
 fn show_foreach(foreach: &Foreach, indent: &str, out: &mut String) {
-    let Foreach { variables, concurrency, body, outer_steps } = foreach;
+    let Foreach { variables, concurrency, inner, .. } = foreach;
+    let Inner { body, outer_steps } = inner;
     for (name, list) in variables {
         let _ = writeln!(out, "{indent}  each {name} of {list}");
     }

@@ -132,9 +132,9 @@ fn kind_of(definition: &Step) -> (&'static str, Option<String>) {
     match &definition.kind {
         StepKind::Call(call) => {
             let pin = &call.component;
-            ("component", Some(format!("{}@{}", pin.name, pin.version)))
+            (definition.kind.as_str(), Some(format!("{}@{}", pin.name, pin.version)))
         }
-        StepKind::Foreach(_) => ("foreach", None),
+        other => (other.as_str(), None),
     }
 }
 

@@ -119,8 +119,12 @@ fn param_view(param: &Param) -> ParamView {
     ParamView {
         name: param.name.clone(),
         kind: param.kind.to_string(),
-        required: param.default.is_none(),
-        default: param.default.clone(),
+        required: param.value.is_none() && !param.optional,
+        default: param
+            .value
+            .as_ref()
+            .and_then(|value| value.constant())
+            .map(|value| value.value().clone()),
         description: param.description.clone(),
     }
 }

@@ -8,7 +8,8 @@ use super::node::{Kind, Node, shown};
 use super::reader::Reader;
 use super::workflow::text;
 use crate::params::TYPE_NAMES;
-use crate::workflow::{Param, ParamType};
+use crate::template::Template;
+use crate::workflow::{Param, ParamMode, ParamType};
 
 const KEYS: Keys =
     Keys { of: "a parameter", known: &["type", "value", "description"], planned: &[] };
@@ -40,8 +41,7 @@ pub(super) fn read(workflow: &Fields<'_>, draft: &mut Draft, reader: &mut Reader
 fn param(name: &str, field: &Field<'_>, reader: &mut Reader<'_>) -> Option<Param> {
     if !matches!(field.node.kind, Kind::Map(_)) {
         let kind = inferred(field, field, reader)?;
-        let default = Some(field.node.to_json());
-        return Some(Param { name: name.to_owned(), kind, default, description: None });
+        return made(name, kind, Some(field.node.to_json()), None);
     }
     let fields = field.fields("", &mut reader.problems)?;
     fields.check_keys(&KEYS, &mut reader.problems);
@@ -65,7 +65,18 @@ fn param(name: &str, field: &Field<'_>, reader: &mut Reader<'_>) -> Option<Param
         }
         value.node.to_json()
     });
-    Some(Param { name: name.to_owned(), kind: kind?, default, description })
+    made(name, kind?, default, description)
+}
+
+fn made(
+    name: &str,
+    kind: ParamType,
+    value: Option<serde_json::Value>,
+    description: Option<String>,
+) -> Option<Param> {
+    let value = value.and_then(|value| Template::compile(&value).ok());
+    let (name, mode) = (name.to_owned(), ParamMode::default());
+    Some(Param { name, kind, value, optional: false, mode, description })
 }
 
 fn parse(field: &Field<'_>, reader: &mut Reader<'_>) -> Option<ParamType> {

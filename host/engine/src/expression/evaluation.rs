@@ -67,7 +67,7 @@ impl<'a> Evaluation<'a> {
             Node::Constant(value) => Ok(value.clone()),
             Node::Params => Ok(Value::from(self.scope.params().value())),
             Node::Loop => Ok(Value::from(self.scope.loop_variables().value())),
-            Node::RunId => Ok(Value::Text(Text::from(self.scope.run_id().to_string()))),
+            Node::RunId => Ok(Value::Text(Text::from(self.scope.run().id.to_string()))),
             Node::Output(id) => {
                 let output = output(self.scope, id).map_err(Halt::Fault)?;
                 Ok(output.map_or(Value::Null, |output| Value::from(output.value())))

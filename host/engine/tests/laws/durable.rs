@@ -79,7 +79,7 @@ proptest! {
             let failed =
                 Command::FinishAttempt { step, attempt: attempt + 1, outcome, usage };
             let events = decide(&after, &failed, at).expect("it runs");
-            let retries = after.body().steps[step as usize].retry.user > 0;
+            let retries = after.body().steps[step as usize].retry.fixed.user > 0;
             assert!(
                 matches!(&events[0], Event::AttemptFailed { retry_at, .. } if retry_at.is_some() == retries),
                 "{events:?}"

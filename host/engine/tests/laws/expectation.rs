@@ -113,12 +113,12 @@ pub fn is_awaited(run: &Run, command: &Command) -> bool {
 pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
     let goes_on = run.status().is_open() && run.stop().is_none();
     let of_run = match run.origin() {
-        Origin::Start { .. } | Origin::Child { .. } => run.workflow().timeout_ms,
+        Origin::Start { .. } | Origin::Child { .. } => run.timeout_ms(),
         Origin::Iteration { .. } => None,
     };
     let of_run = of_run.and_then(|timeout| Some(run.started_at()?.plus_ms(timeout)));
     let of_step = |(place, step): (usize, &StepRun)| {
-        let timeout = || Some(step.attempt_at.plus_ms(run.body().steps[place].timeout_ms?));
+        let timeout = || Some(step.attempt_at.plus_ms(run.timeout_of(place as u32)?));
         match &step.state {
             StepState::Running => timeout(),
             StepState::Suspended { wait } => {
@@ -141,7 +141,7 @@ fn is_stopping(step: &StepRun) -> bool {
 /// When something that only a deadline brings about was due.
 pub fn due(before: &Run, event: &Event) -> Option<Timestamp> {
     let since = |step: u32| {
-        let timeout = before.body().steps[step as usize].timeout_ms;
+        let timeout = before.timeout_of(step);
         before.steps()[step as usize].attempt_at.plus_ms(timeout.unwrap_or(u64::MAX))
     };
     match event {
@@ -161,7 +161,7 @@ pub fn due(before: &Run, event: &Event) -> Option<Timestamp> {
         }
         Event::ForeachStopRequested { step, .. } => Some(since(*step)),
         Event::StopRequested { stop: Stop::TimedOut } => {
-            let timeout = before.workflow().timeout_ms.unwrap_or(u64::MAX);
+            let timeout = before.timeout_ms().unwrap_or(u64::MAX);
             before.started_at().map(|started| started.plus_ms(timeout))
         }
         _ => None,

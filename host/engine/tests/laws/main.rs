@@ -318,7 +318,7 @@ fn the_histories_are_worth_it() {
         }
         if matches!(run.origin(), Origin::Iteration { .. }) {
             meet("of an iteration");
-            if run.workflow().timeout_ms.is_some() {
+            if run.timeout_ms().is_some() {
                 meet("of an iteration in a workflow with a timeout");
             }
         }

@@ -265,7 +265,7 @@ fn both_have_the_same_defaults() {
         retry["backoff"][key] = default(&format!("backoff/properties/{key}"));
     }
     let workflow = check(&definition.to_string()).expect("defaults are allowed");
-    assert_eq!(workflow.body.steps[1].retry, Retry::default());
+    assert_eq!(workflow.body.steps[1].retry.fixed, Retry::default());
     assert_eq!(default("foreach/properties/concurrency"), json!(CONCURRENCY_DEFAULT));
 }
 

@@ -7,6 +7,7 @@ use segno_engine::failure::FailureKind;
 use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
 use segno_engine::retry::Retry;
 use segno_engine::run::Run;
+use segno_engine::setting::Setting;
 use segno_engine::wait::{Wait, Wake};
 use segno_engine::workflow::{Step, StepKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,7 +94,7 @@ impl<'a> Audit<'a> {
             assert_eq!(id, RunId::child(*parent, step, *index));
             let concurrency = match &self.definition(*parent, step).kind {
                 StepKind::Foreach(foreach) => foreach.concurrency,
-                StepKind::Call(_) => 0,
+                _ => 0,
             };
             let books = self.step(*parent, step);
             assert!(books.in_flight.contains(index), "nobody wanted {id}");
@@ -123,9 +124,13 @@ impl<'a> Audit<'a> {
                 let since = books.running_since.take().expect("a second result was taken");
                 let waited = books.waits.take().is_some();
                 assert!(!waited || failure.reason == "timeout", "{event:?} while it waited");
-                let due = since.plus_ms(definition.timeout_ms.unwrap_or_default());
+                let due =
+                    since.plus_ms(definition.timeout.as_ref().map_or(0, |timeout| match timeout {
+                        Setting::Fixed(millis) => *millis,
+                        Setting::Computed(_) => 0,
+                    }));
                 assert!(failure.reason != "timeout" || due <= at, "{event:?} is too early");
-                let (kind, budget) = budget(&definition.retry, failure.kind);
+                let (kind, budget) = budget(&definition.retry.fixed, failure.kind);
                 let spent = books.failures.entry(kind).or_default();
                 assert_eq!(retry_at.is_some(), *spent < budget, "{event:?} after {spent} such");
                 *spent += 1;
