@@ -1,19 +1,20 @@
 //! The one place that changes a run. `Run::apply` touches and does not think:
 //! an event that does not fit the state means that the history is corrupt.
 
-mod foreach;
+mod action;
+mod create;
+mod fit;
+mod looping;
+mod retry;
 pub(crate) mod wait;
 
 use crate::event::{Event, Origin, Stop};
 use crate::failure::Failure;
-use crate::id::{RunId, StepIndex, Timestamp};
+use crate::id::{StepIndex, Timestamp};
 use crate::payload::Payload;
-use crate::retry::Tally;
-use crate::run::{Deadline, Iterations, Run, RunStatus, StepRun, StepState, Surroundings};
-use crate::settle::ITERATIONS_MAX;
+use crate::run::{Deadline, Iterations, Run, RunStatus, StepState};
 use crate::usage::Usage;
-use crate::workflow::Workflow;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::workflow::{FailureMode, StepKind};
 use std::sync::Arc;
 
 /// A history that cannot have happened.
@@ -44,64 +45,6 @@ pub enum Corrupt {
 }
 
 impl Run {
-    /// The run after its first event.
-    pub(crate) fn create(
-        id: RunId,
-        workflow: Arc<Workflow>,
-        surroundings: Surroundings,
-        (at, event): (Timestamp, &Event),
-    ) -> Result<Self, Corrupt> {
-        let Event::RunCreated { version, origin, .. } = event else {
-            return Err(Corrupt::NotCreated);
-        };
-        let surroundings = match origin {
-            Origin::Start { params, .. } | Origin::Child { params, .. } => {
-                Surroundings::of_root(params.clone())
-            }
-            Origin::Iteration { path, .. } if workflow.body_at(path).is_none() => {
-                return Err(Corrupt::NoLoop { path: path.clone() });
-            }
-            Origin::Iteration { .. } => surroundings,
-        };
-        let mut run = Self {
-            id,
-            workflow,
-            version: *version,
-            origin: origin.clone(),
-            surroundings,
-            status: RunStatus::Queued,
-            stop: None,
-            failure: None,
-            steps: Vec::new(),
-            active: 0,
-            agenda: BTreeSet::new(),
-            deadlines: BTreeSet::new(),
-            children: BTreeMap::new(),
-            created_at: at,
-            started_at: None,
-            updated_at: at,
-        };
-        let fresh = |needs: usize| StepRun {
-            state: StepState::Pending { waiting_for: needs as u32 },
-            since: at,
-            started_at: None,
-            attempt: 0,
-            attempt_at: at,
-            input: None,
-            sequence: 0,
-            waited: 0,
-            continued: 0,
-            continued_bytes: 0,
-            signals_taken: Vec::new(),
-            iterations: None,
-            last_failure: None,
-            usage: Usage::default(),
-            tally: Tally::default(),
-        };
-        run.steps = run.body().steps.iter().map(|step| fresh(step.needs.len())).collect();
-        Ok(run)
-    }
-
     /// Takes in what happened.
     ///
     /// # Errors
@@ -122,9 +65,7 @@ impl Run {
                 self.add_usage(*step, *usage);
                 self.finish(at, *step, StepState::Succeeded { output: output.clone() });
             }
-            Event::StepFailed { step, failure } => {
-                self.finish(at, *step, StepState::Failed { failure: failure.clone() });
-            }
+            Event::StepFailed { step, failure } => self.fail_step(at, *step, failure),
             Event::StepUnsatisfied { step, unsatisfied } => {
                 self.finish(at, *step, StepState::Unsatisfied { unsatisfied: *unsatisfied });
             }
@@ -134,16 +75,12 @@ impl Run {
             Event::IterationsStarted { step, first, count } => {
                 self.start_iterations(*step, *first, *count);
             }
-            Event::IterationEnded { step, index, result } => {
-                self.end_iteration(*step, *index, result);
+            Event::IterationEnded { step, index, result, rollup } => {
+                self.end_iteration(*step, *index, (result, *rollup));
             }
-            Event::ForeachSucceeded { step } => {
-                let output =
-                    self.loop_mut(*step).map_or_else(Payload::null, Iterations::take_output);
-                self.finish(at, *step, StepState::Succeeded { output });
-            }
-            Event::ForeachStopRequested { step, failure } => self.stop_foreach(*step, failure),
-            Event::ForeachStopped { step } => self.finish(at, *step, StepState::Cancelled),
+            Event::LoopSucceeded { step } => self.end_loop(at, *step),
+            Event::LoopStopRequested { step, ending } => self.stop_loop(*step, ending),
+            Event::LoopStopped { step } => self.loop_stopped(at, *step),
             Event::StopRequested { stop } => self.request_stop(at, stop),
             Event::RunSucceeded { output } => {
                 let output = output.clone().unwrap_or_else(|| self.default_output());
@@ -154,7 +91,7 @@ impl Run {
             }
             Event::RunStopped => self.end(match self.stop {
                 Some(Stop::TimedOut) => RunStatus::TimedOut,
-                Some(Stop::Cancelled { .. }) | None => RunStatus::Cancelled,
+                _ => RunStatus::Cancelled,
             }),
             Event::AttemptSuspended { step, wait, .. } => self.suspend(at, *step, wait),
             Event::AttemptResumed { step, .. } => self.resume(at, *step),
@@ -163,83 +100,23 @@ impl Run {
             Event::ChildStarted { step, child } => {
                 self.children.insert(*child, *step);
             }
-            Event::ChildEnded { child, .. } => {
+            Event::ChildEnded { step, child, rollup } => {
                 self.children.remove(child);
+                if matches!(self.body().steps[*step as usize].kind, StepKind::Subworkflow(_)) {
+                    self.steps[*step as usize].below = *rollup;
+                }
             }
+            Event::WaitStarted { step, wait } => self.wait(at, *step, wait),
+            Event::WhileStarted { step } => self.start_while(at, *step),
+            Event::WhileContinued { step, index, variables } => {
+                self.continue_while(*step, *index, variables);
+            }
+            Event::SubworkflowStarted { step, child, .. } => self.delegate(at, *step, *child),
+            Event::IterationRetried { step, index } => self.retry_iteration(*step, *index),
+            Event::RunRetried { .. } => self.go_on(at, event),
+            _ => self.apply_action(at, event),
         }
         Ok(())
-    }
-
-    /// Every pair of state and event that can happen; anything else is corrupt.
-    fn check_fit(&self, event: &Event) -> Result<(), Corrupt> {
-        let status = &self.status;
-        let fits = match event {
-            Event::RunCreated { .. } => false,
-            Event::RunStarted => *status == RunStatus::Queued,
-            Event::StepStarted { step, .. } | Event::StepUnsatisfied { step, .. } => {
-                self.is_ready(*step)
-            }
-            Event::ForeachStarted { step, count, .. } => {
-                self.is_ready(*step) && *count as usize <= ITERATIONS_MAX
-            }
-            Event::AttemptStarted { step, attempt } => match self.steps.get(*step as usize) {
-                Some(run) => match run.state {
-                    StepState::Running => run.attempt == 0 && *attempt == 1,
-                    StepState::BackingOff { .. } => run.attempt + 1 == *attempt,
-                    _ => false,
-                },
-                None => false,
-            },
-            Event::AttemptFailed { step, attempt, .. }
-            | Event::AttemptPutAway { step, attempt, .. } => self.is_under_way(*step, *attempt),
-            Event::StepSucceeded { step, attempt, .. }
-            | Event::AttemptSuspended { step, attempt, .. } => self.is_running(*step, *attempt),
-            Event::StepContinued { step, attempt, .. } => {
-                attempt.checked_sub(1).is_some_and(|before| self.is_running(*step, before))
-            }
-            Event::AttemptResumed { step, attempt, .. } => {
-                self.wait_of(*step).is_some() && self.is_under_way(*step, *attempt)
-            }
-            Event::ChildStarted { step, .. } => {
-                matches!(self.state_of(*step), Some(StepState::Running))
-            }
-            Event::ChildEnded { step, child } => self.children.get(child) == Some(step),
-            Event::StepFailed { step, .. } => matches!(
-                self.state_of(*step),
-                Some(StepState::Pending { waiting_for: 0 } | StepState::Looping)
-            ),
-            Event::IterationsStarted { step, first, count } => self
-                .looping(*step)
-                .is_some_and(|all| all.next == *first && *count <= all.count - all.next),
-            Event::IterationEnded { step, index, .. } => {
-                self.looping(*step).is_some_and(|all| all.in_flight.contains(index))
-            }
-            Event::ForeachSucceeded { step } => {
-                self.looping(*step).is_some_and(|all| all.succeeded == all.count)
-            }
-            Event::ForeachStopRequested { step, .. } => {
-                self.looping(*step).is_some_and(|all| !all.stopping)
-            }
-            Event::ForeachStopped { step } => {
-                self.looping(*step).is_some_and(|all| all.in_flight.is_empty())
-            }
-            Event::StopRequested { .. } => status.is_open() && self.stop.is_none(),
-            Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
-                *status == RunStatus::Running
-                    && self.active == 0
-                    && self.is_abandoned_or_childless()
-            }
-        };
-        if fits {
-            return Ok(());
-        }
-        let step = event.step();
-        let state = step.and_then(|step| self.state_of(step)).map(StepState::as_str);
-        Err(Corrupt::Misfit {
-            step,
-            state: state.unwrap_or_else(|| status.as_str()),
-            event: format!("{event:?}").chars().take(200).collect(),
-        })
     }
 
     /// Whether the step has not started, and waits for nothing.
@@ -262,10 +139,42 @@ impl Run {
         })
     }
 
-    /// Whether no run that a step started keeps this one from ending: a run
-    /// that is stopped waits for them, any other leaves them to go on.
-    pub(crate) fn is_abandoned_or_childless(&self) -> bool {
-        self.stop.is_none() || self.children.is_empty()
+    /// Whether no run that a step started keeps this one from ending: those that
+    /// are being cancelled do, others are left to go on.
+    pub(crate) fn waits_for_no_child(&self) -> bool {
+        !self.children.values().any(|step| self.cancels_children_of(*step))
+    }
+
+    /// Whether the runs that a step started are being cancelled.
+    pub(crate) fn cancels_children_of(&self, step: StepIndex) -> bool {
+        let state = &self.steps[step as usize].state;
+        let is_subworkflow =
+            matches!(self.body().steps[step as usize].kind, StepKind::Subworkflow(_));
+        self.stop.is_some()
+            || (is_subworkflow && state.is_over())
+            || match state {
+                StepState::Cancelled | StepState::Skipped { .. } => true,
+                StepState::Failed { failure } => failure.reason == "killed",
+                _ => false,
+            }
+    }
+
+    /// The failure that ends the run at once, if there is one.
+    pub(crate) fn fails_at_once(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| self.fails_at_once)
+    }
+
+    /// Whether somebody stopped a step of it.
+    pub(crate) fn has_cancelled_step(&self) -> bool {
+        self.steps.iter().any(|step| step.state == StepState::Cancelled)
+    }
+
+    /// What was given for the step with this id.
+    pub(crate) fn step_params_of(
+        &self,
+        id: &str,
+    ) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.surroundings.step_params().value().get(id)?.as_object()
     }
 
     pub(crate) fn state_of(&self, step: StepIndex) -> Option<&StepState> {
@@ -285,10 +194,7 @@ impl Run {
     fn start(&mut self, at: Timestamp) {
         self.status = RunStatus::Running;
         self.started_at = Some(at);
-        let ready = |step: &StepRun| step.state == (StepState::Pending { waiting_for: 0 });
-        self.agenda = (0..self.steps.len() as StepIndex)
-            .filter(|place| ready(&self.steps[*place as usize]))
-            .collect();
+        self.fill_agenda();
         if let (Some(timeout), Some(_)) = (self.timeout_ms(), self.origin.number()) {
             self.deadlines.insert((at.plus_ms(timeout), Deadline::Run));
         }
@@ -298,6 +204,11 @@ impl Run {
         self.agenda.remove(&place);
         self.active += 1;
         let step = &mut self.steps[place as usize];
+        let was_played = step.attempt > 0 && step.input.is_some();
+        if was_played && !(step.keeps_journal && step.input.as_ref() == Some(input)) {
+            step.begin_afresh();
+        }
+        step.keeps_journal = false;
         step.input = Some(input.clone());
         step.started_at = Some(at);
         step.since = at;
@@ -339,8 +250,23 @@ impl Run {
                 step.since = at;
                 self.deadlines.insert((until, Deadline::Backoff(place)));
             }
-            None => self.finish(at, place, StepState::Failed { failure: failure.clone() }),
+            None => self.fail_step(at, place, failure),
         }
+    }
+
+    /// The step has failed, or counts as complete all the same.
+    fn fail_step(&mut self, at: Timestamp, place: StepIndex, failure: &Failure) {
+        let ignores = self.body().steps[place as usize].failure_mode == FailureMode::IgnoreFailure;
+        let failure = failure.clone();
+        self.steps[place as usize].last_failure = Some(failure.clone());
+        let state = match ignores && failure.reason != "killed" {
+            true => {
+                let output = self.loop_mut(place).map(Iterations::take_output);
+                StepState::CompletedWithError { failure, output }
+            }
+            false => StepState::Failed { failure },
+        };
+        self.finish(at, place, state);
     }
 
     /// Puts a step into a state that it keeps.
@@ -349,27 +275,25 @@ impl Run {
         self.clear_timeout(place);
         self.clear_wait(place);
         let step = &mut self.steps[place as usize];
-        if matches!(
-            step.state,
-            StepState::Running
-                | StepState::BackingOff { .. }
-                | StepState::Suspended { .. }
-                | StepState::Looping
-        ) {
+        if step.state.is_active() {
             self.active -= 1;
         }
         step.state = state;
         step.since = at;
         match &self.steps[place as usize].state {
-            StepState::Failed { failure } if self.failure.is_none() => {
-                self.failure = Some(self.name_step(place, failure));
+            StepState::Failed { failure } => {
+                if self.failure.is_none() {
+                    self.failure = Some(self.name_step(place, failure));
+                }
+                let mode = self.body().steps[place as usize].failure_mode;
+                self.fails_at_once |= mode == FailureMode::FailImmediately;
             }
             state if state.is_complete() => self.release_dependents(place),
             _ => {}
         }
     }
 
-    fn name_step(&self, place: StepIndex, failure: &Failure) -> Failure {
+    pub(super) fn name_step(&self, place: StepIndex, failure: &Failure) -> Failure {
         let id = &self.body().steps[place as usize].id;
         Failure { message: format!("step `{id}`: {}", failure.message), ..failure.clone() }
     }
@@ -394,12 +318,7 @@ impl Run {
         for place in 0..self.steps.len() as StepIndex {
             match self.state_of(place) {
                 Some(StepState::Looping) => self.put_loop_on_agenda(place),
-                Some(
-                    StepState::Pending { .. }
-                    | StepState::Running
-                    | StepState::Suspended { .. }
-                    | StepState::BackingOff { .. },
-                ) => self.finish(at, place, StepState::Cancelled),
+                Some(state) if !state.is_over() => self.finish(at, place, StepState::Cancelled),
                 _ => {}
             }
         }

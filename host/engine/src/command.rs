@@ -1,9 +1,10 @@
 //! What someone wants of a run (imperative), and the engine's ways to say no.
 
-use crate::event::IterationResult;
+use crate::event::{Given, IterationResult};
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, StepIndex};
 use crate::payload::Payload;
+use crate::rollup::Rollup;
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
 
@@ -29,6 +30,8 @@ pub enum Command {
         index: u32,
         /// How it ended.
         result: IterationResult,
+        /// How its steps ended.
+        rollup: Rollup,
     },
     /// See which deadlines have passed.
     CheckDeadlines,
@@ -94,7 +97,126 @@ pub enum Command {
         step: StepIndex,
         /// The run.
         child: RunId,
+        /// How it ended.
+        result: IterationResult,
+        /// How its steps ended.
+        rollup: Rollup,
     },
+    /// Let a run that waited for its turn begin.
+    Admit,
+    /// Stop the run for the sake of another of the same workflow.
+    Replace {
+        /// The other run.
+        by: RunId,
+    },
+    /// End the run as failed.
+    Kill {
+        /// Who wants it.
+        by: String,
+    },
+    /// Let nothing new start.
+    Pause {
+        /// Who wants it.
+        by: String,
+    },
+    /// Let the run go on.
+    Resume {
+        /// Who wants it.
+        by: String,
+    },
+    /// Do something with one step.
+    Step {
+        /// The step.
+        step: StepIndex,
+        /// What.
+        action: StepAction,
+        /// Who wants it.
+        by: String,
+    },
+    /// Take in that the signal has come that a step waits for without a guest.
+    EndWait {
+        /// The step.
+        step: StepIndex,
+        /// What it gives.
+        output: Payload,
+    },
+    /// Take in that an attempt cannot begin before others give permits back.
+    Hold {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// The permit that is short.
+        permit: String,
+    },
+    /// Let an attempt begin that has its permits.
+    Release {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Go on with a run that is over, or with a step of it.
+    Retry(Box<Retry>),
+    /// Let a failed run no longer keep others from starting.
+    Unblock {
+        /// Who wants it.
+        by: String,
+    },
+}
+
+/// What somebody may do with one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepAction {
+    /// Stop it; what needs it does not start.
+    Cancel,
+    /// End it as failed.
+    Kill,
+    /// Go on without it.
+    Skip,
+    /// Let it go on past its breakpoint.
+    Resume,
+    /// Take the signal that it waits for as come.
+    Bypass,
+}
+
+impl StepAction {
+    /// Its name, as users say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Kill => "kill",
+            Self::Skip => "skip",
+            Self::Resume => "resume",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// How a run goes on that is over, or a step of one that is open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Who wants it.
+    pub by: String,
+    /// What goes on.
+    pub target: RetryTarget,
+    /// The params from now on, if they are others.
+    pub given: Option<Given>,
+    /// Whether the run waits for its turn first.
+    pub queued: bool,
+}
+
+/// What goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryTarget {
+    /// Every step that is not complete.
+    Incomplete,
+    /// This step, from scratch if it was complete, and all that depend on it.
+    From(StepIndex),
+    /// This iteration of this loop, and what depends on the loop.
+    Iteration(StepIndex, u32),
+    /// What depends on this step, which counts as skipped.
+    Skip(StepIndex),
 }
 
 /// What came of an attempt.
@@ -128,6 +250,24 @@ pub enum Rejection {
         /// The attempt.
         attempt: Attempt,
     },
+    /// The action does not fit how the run or step stands.
+    #[error("{what} is {status}, and {action} does nothing there; {}", one_of(.allowed))]
+    NotAllowed {
+        /// The run or the step, for a message.
+        what: String,
+        /// How it stands.
+        status: &'static str,
+        /// What was wanted.
+        action: &'static str,
+        /// What would fit.
+        allowed: Vec<&'static str>,
+    },
+    /// There is no such step in the run.
+    #[error("the run has no step {step}")]
+    NoSuchStep {
+        /// The step.
+        step: StepIndex,
+    },
     /// The iteration is not running.
     #[error("iteration {index} of step {step} is not running")]
     StaleIteration {
@@ -150,4 +290,11 @@ pub enum Rejection {
         /// The run.
         child: RunId,
     },
+}
+
+fn one_of(actions: &[&str]) -> String {
+    match actions {
+        [] => "nothing does".to_owned(),
+        _ => format!("use {}", actions.join(", ")),
+    }
 }

@@ -1,19 +1,22 @@
 //! What a command means for a run in this state. `decide` looks and does not
 //! touch; `Run::handle` is the whole turn: decide, apply, settle.
 
+mod action;
 mod journal;
+mod retry;
 
 use crate::apply::Corrupt;
 use crate::command::{Command, Outcome, Rejection};
-use crate::event::{Event, Stop};
+use crate::event::{Ending, Event, Stop};
 use crate::failure::{Failure, FailureKind};
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
-use crate::retry::Jitter;
-use crate::run::{Deadline, Run, StepState, Surroundings};
-use crate::settle::settle;
+use crate::params::check_output;
+use crate::payload::Payload;
+use crate::run::{Deadline, Run, StepRun, StepState, Surroundings};
+use crate::settle::{retry_at, settle};
 use crate::usage::Usage;
 use crate::wait::{TimerWait, Wake};
-use crate::workflow::Workflow;
+use crate::workflow::{StepKind, Workflow};
 use std::sync::Arc;
 
 /// The longest delay that a step may ask for: a guest must not be able to park
@@ -40,6 +43,7 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
     if !status.is_open() {
         return match command {
             Command::CheckDeadlines => Ok(Vec::new()),
+            Command::Retry(_) | Command::Unblock { .. } => action::decide(run, command),
             _ => Err(Rejection::Over { status: status.as_str() }),
         };
     }
@@ -47,24 +51,33 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
         Command::FinishAttempt { step, attempt, outcome, usage } => {
             finish_attempt(run, (*step, *attempt), (outcome, *usage), now)
         }
-        Command::EndIteration { step, index, result } => {
+        Command::EndIteration { step, index, result, rollup } => {
             let running = run.looping(*step).is_some_and(|all| all.in_flight.contains(index));
             if !running {
                 return Err(Rejection::StaleIteration { step: *step, index: *index });
             }
-            Ok(vec![Event::IterationEnded { step: *step, index: *index, result: result.clone() }])
+            let (step, index, result, rollup) = (*step, *index, result.clone(), *rollup);
+            Ok(vec![Event::IterationEnded { step, index, result, rollup }])
         }
         Command::CheckDeadlines => Ok(check_deadlines(run, now)),
-        Command::Cancel { by } => Ok(match run.stop() {
-            Some(_) => Vec::new(),
-            None => vec![Event::StopRequested { stop: Stop::Cancelled { by: by.clone() } }],
-        }),
         Command::Suspend { .. }
         | Command::Wake { .. }
         | Command::PutAway { .. }
         | Command::Continue { .. }
         | Command::StartChild { .. }
-        | Command::EndChild { .. } => journal::decide(run, command),
+        | Command::EndChild { .. }
+        | Command::EndWait { .. }
+        | Command::Hold { .. }
+        | Command::Release { .. } => journal::decide(run, command),
+        Command::Cancel { .. }
+        | Command::Admit
+        | Command::Replace { .. }
+        | Command::Kill { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::Step { .. }
+        | Command::Retry(_)
+        | Command::Unblock { .. } => action::decide(run, command),
     }
 }
 
@@ -78,9 +91,13 @@ fn finish_attempt(
         return Err(Rejection::Stale { step, attempt });
     }
     Ok(vec![match outcome {
-        Outcome::Succeeded(output) => {
-            Event::StepSucceeded { step, attempt, output: output.clone(), usage }
-        }
+        Outcome::Succeeded(output) => match wrong_output(run, step, output) {
+            None => Event::StepSucceeded { step, attempt, output: output.clone(), usage },
+            Some(failure) => {
+                let retry_at = retry_at(run, (step, attempt), &failure, now);
+                Event::AttemptFailed { step, attempt, failure, retry_at, usage }
+            }
+        },
         Outcome::Failed { failure, delay_ms } => {
             let at_least = now.plus_ms(delay_ms.unwrap_or(0).min(DELAY_MS_MAX));
             let retry_at = retry_at(run, (step, attempt), failure, now).map(|at| at.max(at_least));
@@ -89,23 +106,22 @@ fn finish_attempt(
     }])
 }
 
-fn retry_at(
-    run: &Run,
-    (step, attempt): (StepIndex, Attempt),
-    failure: &Failure,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let retry = run.body().steps[step as usize].retry.resolve(run).ok()?;
-    let jitter = Jitter::of(run.id(), step, attempt);
-    let wait = retry.wait_ms(failure.kind, run.steps()[step as usize].tally, jitter)?;
-    Some(now.plus_ms(wait))
+/// Why an output is not what the step declares.
+fn wrong_output(run: &Run, step: StepIndex, output: &Payload) -> Option<Failure> {
+    let outputs = run.body().steps[step as usize].outputs.as_ref()?;
+    let message = check_output(outputs, output).err()?;
+    Some(Failure::new(FailureKind::User, "output", message))
 }
 
 fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
+    let on_hold = run.is_on_hold();
     for (at, deadline) in &run.deadlines {
         if *at > now {
             break;
+        }
+        if on_hold && deadline.starts_something() {
+            continue;
         }
         match deadline {
             // Everything else is stopped by it.
@@ -114,19 +130,37 @@ fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
             Deadline::Wait(step) if events.iter().any(|event| event.step() == Some(*step)) => {}
             Deadline::Wait(step) => events.extend(timer_came(run, *step)),
             Deadline::Step(step) => events.push(step_timed_out(run, *step, now)),
-            Deadline::Backoff(step) => events.push(Event::AttemptStarted {
-                step: *step,
-                attempt: run.steps()[*step as usize].attempt + 1,
-            }),
+            Deadline::Backoff(step) => events.push(try_again(run, *step)),
         }
     }
     events
 }
 
+/// The end of a back-off. A step that has no input yet, or that has no guest,
+/// begins again.
+fn try_again(run: &Run, step: StepIndex) -> Event {
+    let before = &run.steps()[step as usize];
+    match &run.body().steps[step as usize].kind {
+        StepKind::Call(_) if before.input.is_some() && !before.keeps_journal => {
+            Event::AttemptStarted { step, attempt: before.attempt + 1 }
+        }
+        _ => Event::StepReady { step },
+    }
+}
+
 fn timer_came(run: &Run, step: StepIndex) -> Option<Event> {
     let TimerWait { index, .. } = run.wait_of(step)?.timer?;
-    let attempt = run.steps()[step as usize].attempt;
-    Some(Event::AttemptResumed { step, attempt, wake: Wake::Timer { index } })
+    let StepRun { attempt, input, state, .. } = &run.steps()[step as usize];
+    let attempt = *attempt;
+    Some(match state {
+        StepState::Waiting { .. } => Event::StepSucceeded {
+            step,
+            attempt,
+            output: input.clone().unwrap_or_else(Payload::null),
+            usage: Usage::default(),
+        },
+        _ => Event::AttemptResumed { step, attempt, wake: Wake::Timer { index } },
+    })
 }
 
 fn step_timed_out(run: &Run, step: StepIndex, now: Timestamp) -> Event {
@@ -137,7 +171,9 @@ fn step_timed_out(run: &Run, step: StepIndex, now: Timestamp) -> Event {
     );
     let failure = Failure::new(FailureKind::Timeout, "timeout", message);
     match run.state_of(step) {
-        Some(StepState::Looping) => Event::ForeachStopRequested { step, failure },
+        Some(StepState::Looping) => {
+            Event::LoopStopRequested { step, ending: Ending::Failed(failure) }
+        }
         _ => {
             let attempt = run.steps()[step as usize].attempt;
             let retry_at = retry_at(run, (step, attempt), &failure, now);
@@ -147,6 +183,21 @@ fn step_timed_out(run: &Run, step: StepIndex, now: Timestamp) -> Event {
 }
 
 impl Run {
+    /// Creates a run that has not begun: it waits for `Run::admit`, or for
+    /// `Command::Admit` later.
+    ///
+    /// # Errors
+    /// `event` is not `RunCreated`.
+    pub fn create(
+        id: RunId,
+        workflow: Arc<Workflow>,
+        surroundings: Surroundings,
+        (created, now): (Event, Timestamp),
+    ) -> Result<(Self, Vec<Event>), Corrupt> {
+        let run = Self::created(id, workflow, surroundings, (now, &created))?;
+        Ok((run, vec![created]))
+    }
+
     /// Creates a run and starts what can start. Returns the events to record.
     ///
     /// # Errors
@@ -155,13 +206,23 @@ impl Run {
         id: RunId,
         workflow: Arc<Workflow>,
         surroundings: Surroundings,
-        created: Event,
-        now: Timestamp,
+        (created, now): (Event, Timestamp),
     ) -> Result<(Self, Vec<Event>), Corrupt> {
-        let mut run = Self::create(id, workflow, surroundings, (now, &created))?;
-        let mut events = vec![created];
-        run.settle_all(now, &mut events)?;
+        let (mut run, mut events) = Self::create(id, workflow, surroundings, (created, now))?;
+        events.extend(run.admit(now)?);
         Ok((run, events))
+    }
+
+    /// Starts what can start in a run that was just created. Returns the events
+    /// to record.
+    ///
+    /// # Errors
+    /// The run has begun already.
+    pub fn admit(&mut self, now: Timestamp) -> Result<Vec<Event>, Corrupt> {
+        let mut events = vec![Event::RunStarted];
+        self.apply(now, &Event::RunStarted)?;
+        self.settle_all(now, &mut events)?;
+        Ok(events)
     }
 
     /// One turn: decides what `command` means, applies it, and goes on until
@@ -181,7 +242,9 @@ impl Run {
         for event in &events {
             self.apply(now, event)?;
         }
-        if !events.is_empty() {
+        // Looking at the time also takes in what is not part of its history: that
+        // it is no longer held, or a breakpoint is gone.
+        if !events.is_empty() || *command == Command::CheckDeadlines {
             self.settle_all(now, &mut events)?;
         }
         Ok((now, events))

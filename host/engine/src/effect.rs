@@ -5,7 +5,9 @@
 use crate::event::{Event, IterationResult, Origin};
 use crate::failure::FailureKind;
 use crate::id::{Attempt, RunId, StepIndex};
-use crate::run::{Run, RunStatus, StepState};
+use crate::rollup::Rollup;
+use crate::run::{Iterations, Run, RunStatus, StepState};
+use crate::workflow::StepKind;
 
 /// Something that must be in flight.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,37 @@ pub enum Effect {
         /// Which iteration.
         index: u32,
     },
+    /// See that this iteration, which had ended, goes on, and come back with
+    /// `Command::EndIteration`.
+    RetryIteration {
+        /// The loop.
+        step: StepIndex,
+        /// Which iteration.
+        index: u32,
+        /// Which retry of it this is, from 1.
+        generation: u32,
+    },
+    /// See that the run of this subworkflow runs, and come back with
+    /// `Command::EndChild`.
+    StartSubworkflow {
+        /// The step.
+        step: StepIndex,
+    },
+    /// Come back with `Command::EndWait` when the signal is there that the step
+    /// waits for.
+    AwaitSignal {
+        /// The step.
+        step: StepIndex,
+    },
+    /// Come back with `Command::Release` when the attempt has its permits.
+    AwaitPermits {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Let the iterations that are under way know whether this run is paused.
+    TellIterations,
     /// Tell the parent that this run is over.
     ReportEnd {
         /// The run to tell.
@@ -48,6 +81,8 @@ pub enum Effect {
         index: u32,
         /// How it ended.
         result: IterationResult,
+        /// How its steps ended.
+        rollup: Rollup,
     },
     /// See how this run is doing, which a step started, and come back with
     /// `Command::EndChild` when it is over.
@@ -80,41 +115,50 @@ impl Run {
         match event {
             Event::AttemptStarted { step, attempt }
             | Event::AttemptResumed { step, attempt, .. }
+            | Event::AttemptReleased { step, attempt }
             | Event::StepContinued { step, attempt, .. } => {
                 vec![Effect::RunAttempt { step: *step, attempt: *attempt }]
+            }
+            Event::AttemptHeld { step, attempt, .. } => {
+                vec![Effect::AwaitPermits { step: *step, attempt: *attempt }]
             }
             // A time-out may have been noticed here while the guest still runs.
             Event::AttemptFailed { step, attempt, failure, .. }
                 if failure.kind == FailureKind::Timeout =>
             {
-                vec![Effect::AbortAttempt { step: *step, attempt: *attempt }]
+                self.abort(*step, *attempt)
+            }
+            Event::StepSkipped { step, .. }
+            | Event::StepCancelled { step, .. }
+            | Event::StepKilled { step, .. } => {
+                self.abort(*step, self.steps[*step as usize].attempt)
             }
             Event::IterationsStarted { step, first, count } => (*first..first + count)
                 .map(|index| Effect::StartIteration { step: *step, index })
                 .collect(),
-            Event::ForeachStopRequested { step, .. } => self.iteration_effects(*step).collect(),
+            Event::WhileContinued { step, index, .. } => {
+                vec![Effect::StartIteration { step: *step, index: *index }]
+            }
+            Event::IterationRetried { step, index } => {
+                self.looping(*step).map(|all| all.effect(*step, *index)).into_iter().collect()
+            }
+            Event::LoopStopRequested { step, .. } => self.iteration_effects(*step).collect(),
             // It may be over already: an earlier attempt may have started it.
             Event::ChildStarted { step, child } => {
                 vec![Effect::WatchChild { step: *step, child: *child }]
             }
+            Event::SubworkflowStarted { step, .. } => {
+                vec![Effect::StartSubworkflow { step: *step }]
+            }
+            Event::WaitStarted { step, wait } if !wait.signals.is_empty() => {
+                vec![Effect::AwaitSignal { step: *step }]
+            }
             Event::StopRequested { .. } => self.abort_all(),
+            Event::RunPaused { .. } | Event::RunResumed { .. } => vec![Effect::TellIterations],
             Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
                 self.report_end().into_iter().collect()
             }
-            Event::RunCreated { .. }
-            | Event::RunStarted
-            | Event::AttemptFailed { .. }
-            | Event::StepStarted { .. }
-            | Event::StepSucceeded { .. }
-            | Event::StepFailed { .. }
-            | Event::StepUnsatisfied { .. }
-            | Event::ForeachStarted { .. }
-            | Event::IterationEnded { .. }
-            | Event::ForeachSucceeded { .. }
-            | Event::ForeachStopped { .. }
-            | Event::AttemptSuspended { .. }
-            | Event::AttemptPutAway { .. }
-            | Event::ChildEnded { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -122,38 +166,57 @@ impl Run {
     /// history that nothing has answered yet.
     pub fn outstanding(&self) -> Vec<Effect> {
         let mut effects: Vec<_> = self.child_effects().collect();
-        for (place, step) in self.steps.iter().enumerate() {
-            let index = place as StepIndex;
-            match &step.state {
-                StepState::Running => {
-                    effects.push(Effect::RunAttempt { step: index, attempt: step.attempt });
+        if self.status == RunStatus::Queued {
+            return effects;
+        }
+        for (place, run) in self.steps.iter().enumerate() {
+            let (step, attempt) = (place as StepIndex, run.attempt);
+            match &run.state {
+                StepState::Running => effects.push(Effect::RunAttempt { step, attempt }),
+                StepState::Queued { .. } => effects.push(Effect::AwaitPermits { step, attempt }),
+                StepState::Looping => effects.extend(self.iteration_effects(step)),
+                StepState::Waiting { wait } if !wait.signals.is_empty() => {
+                    effects.push(Effect::AwaitSignal { step });
                 }
-                StepState::Looping => effects.extend(self.iteration_effects(index)),
-                StepState::Pending { .. }
-                | StepState::BackingOff { .. }
-                | StepState::Suspended { .. }
-                | StepState::Succeeded { .. }
-                | StepState::Failed { .. }
-                | StepState::Unsatisfied { .. }
-                | StepState::Cancelled => {}
+                StepState::Delegated { .. } if self.stop.is_none() => {
+                    effects.push(Effect::StartSubworkflow { step });
+                }
+                _ => {}
             }
         }
         effects
     }
 
+    /// The guest of an attempt, and the runs that the step started, are not
+    /// wanted any more.
+    fn abort(&self, step: StepIndex, attempt: Attempt) -> Vec<Effect> {
+        let is_call = matches!(self.body().steps[step as usize].kind, StepKind::Call(_));
+        let guest = (is_call && attempt > 0).then_some(Effect::AbortAttempt { step, attempt });
+        let children = self.child_effects().filter(
+            |effect| matches!(effect, Effect::CancelChild { step: its, .. } if *its == step),
+        );
+        guest.into_iter().chain(children).collect()
+    }
+
     fn iteration_effects(&self, step: StepIndex) -> impl Iterator<Item = Effect> {
         self.looping(step).into_iter().flat_map(move |iterations| {
-            let stopping = self.stop.is_some() || iterations.stopping;
+            let stopping = self.stop.is_some() || iterations.ending.is_some();
             iterations.in_flight.iter().map(move |index| match stopping {
                 true => Effect::CancelIteration { step, index: *index },
-                false => Effect::StartIteration { step, index: *index },
+                false => iterations.effect(step, *index),
             })
         })
     }
 
     fn child_effects(&self) -> impl Iterator<Item = Effect> {
-        let stopping = self.stop.is_some();
-        self.children.iter().map(move |(child, step)| match stopping {
+        // Whoever sees that a subworkflow runs watches it, too.
+        let is_delegated = |step: &StepIndex| {
+            matches!(self.steps[*step as usize].state, StepState::Delegated { .. })
+        };
+        let children = self.children.iter();
+        let children = children
+            .filter(move |(_, step)| self.cancels_children_of(**step) || !is_delegated(step));
+        children.map(move |(child, step)| match self.cancels_children_of(*step) {
             true => Effect::CancelChild { step: *step, child: *child },
             false => Effect::WatchChild { step: *step, child: *child },
         })
@@ -182,18 +245,29 @@ impl Run {
             }
             Origin::Start { .. } => return None,
         };
-        let result = self.iteration_result()?;
+        let result = self.result()?;
         let step = *path.last()?;
-        Some(Effect::ReportEnd { parent: *parent, step, index: *index, result })
+        let rollup = self.rollup(&mut |_| Rollup::default());
+        Some(Effect::ReportEnd { parent: *parent, step, index: *index, result, rollup })
     }
 
     /// What this run's parent is to be told, once the run is over.
-    pub fn iteration_result(&self) -> Option<IterationResult> {
+    pub fn result(&self) -> Option<IterationResult> {
         match &self.status {
-            RunStatus::Queued | RunStatus::Running => None,
+            RunStatus::Queued | RunStatus::Running | RunStatus::Paused => None,
             RunStatus::Succeeded { output } => Some(IterationResult::Succeeded(output.clone())),
             RunStatus::Failed { failure } => Some(IterationResult::Failed(failure.clone())),
             RunStatus::Cancelled | RunStatus::TimedOut => Some(IterationResult::Cancelled),
+        }
+    }
+}
+
+impl Iterations {
+    /// How an iteration that is under way comes about.
+    fn effect(&self, step: StepIndex, index: u32) -> Effect {
+        match self.generations.get(&index) {
+            Some(generation) => Effect::RetryIteration { step, index, generation: *generation },
+            None => Effect::StartIteration { step, index },
         }
     }
 }

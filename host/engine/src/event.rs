@@ -2,9 +2,16 @@
 //! a run is the fold of its events, and history, timeline and replay read the
 //! same log. Variants are only ever added at the end, and never change.
 
+mod origin;
+mod record;
+
+pub use self::origin::{Carried, Cause, Given, Kept, Origin};
+pub use self::record::{Record, Unreadable};
+
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
+use crate::rollup::Rollup;
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
 use serde::{Deserialize, Serialize};
@@ -104,21 +111,23 @@ pub enum Event {
         index: u32,
         /// How it ended.
         result: IterationResult,
+        /// How its steps ended.
+        rollup: Rollup,
     },
-    /// Every iteration succeeded; their outputs are the step's.
-    ForeachSucceeded {
+    /// Every iteration is over, and well; their outputs are the step's.
+    LoopSucceeded {
         /// The step.
         step: StepIndex,
     },
     /// No more iterations start, and those under way are cancelled.
-    ForeachStopRequested {
+    LoopStopRequested {
         /// The step.
         step: StepIndex,
-        /// What the step will have failed with.
-        failure: Failure,
+        /// What becomes of the step then.
+        ending: Ending,
     },
-    /// All iterations of a `foreach` in a stopped run are over.
-    ForeachStopped {
+    /// All iterations of a loop that is stopped are over.
+    LoopStopped {
         /// The step.
         step: StepIndex,
     },
@@ -195,6 +204,153 @@ pub enum Event {
         step: StepIndex,
         /// The run.
         child: RunId,
+        /// How its steps ended.
+        rollup: Rollup,
+    },
+    /// The step waits, without a guest: for a time or for a signal.
+    WaitStarted {
+        /// The step.
+        step: StepIndex,
+        /// For what.
+        wait: Wait,
+    },
+    /// A `while` knows the first values of its variables.
+    WhileStarted {
+        /// The step.
+        step: StepIndex,
+    },
+    /// The next iteration of a `while` is due to run, now.
+    WhileContinued {
+        /// The step.
+        step: StepIndex,
+        /// Which iteration.
+        index: u32,
+        /// The loop variables that it sees.
+        variables: Payload,
+    },
+    /// The step wants another workflow to be run.
+    SubworkflowStarted {
+        /// The step.
+        step: StepIndex,
+        /// The run that there will be.
+        child: RunId,
+        /// The workflow's name.
+        workflow: String,
+        /// Which version of it.
+        version: String,
+    },
+    /// An expression that the step needs has no value; without `retry_at` the
+    /// step has failed.
+    StepUnready {
+        /// The step.
+        step: StepIndex,
+        /// Counted like an attempt.
+        attempt: Attempt,
+        /// Why.
+        failure: Failure,
+        /// When it is evaluated again.
+        retry_at: Option<Timestamp>,
+    },
+    /// A step that was not ready is looked at again.
+    StepReady {
+        /// The step.
+        step: StepIndex,
+    },
+    /// The attempt needs permits that others have.
+    AttemptHeld {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+        /// The permit that is short.
+        permit: String,
+    },
+    /// The attempt has its permits: it is due to run, now.
+    AttemptReleased {
+        /// The step.
+        step: StepIndex,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// A breakpoint holds the step, which would start otherwise.
+    StepPaused {
+        /// The step.
+        step: StepIndex,
+    },
+    /// The step may go on past its breakpoint.
+    StepResumed {
+        /// The step.
+        step: StepIndex,
+        /// Who wanted it.
+        by: String,
+    },
+    /// The step counts as complete without having been run to its end.
+    StepSkipped {
+        /// The step.
+        step: StepIndex,
+        /// Who wanted it.
+        by: String,
+    },
+    /// Somebody stopped the step.
+    StepCancelled {
+        /// The step.
+        step: StepIndex,
+        /// Who.
+        by: String,
+    },
+    /// Somebody ended the step as failed.
+    StepKilled {
+        /// The step.
+        step: StepIndex,
+        /// Who.
+        by: String,
+    },
+    /// The signal that the step waits for counts as come.
+    WaitBypassed {
+        /// The step.
+        step: StepIndex,
+        /// Who wanted it.
+        by: String,
+    },
+    /// Nothing new starts until it is resumed.
+    RunPaused {
+        /// Who wanted it.
+        by: String,
+    },
+    /// It goes on.
+    RunResumed {
+        /// Who wanted it.
+        by: String,
+    },
+    /// The run goes on with what is incomplete, or with some steps again.
+    RunRetried {
+        /// Who wanted it.
+        by: String,
+        /// Which retry of the run it is, from 1; unchanged for a single step of
+        /// a run that is open.
+        generation: u32,
+        /// Its params from now on, if they are others.
+        given: Option<Box<Given>>,
+        /// The steps that wait for their turn again.
+        steps: Vec<StepIndex>,
+        /// Those of them that begin from scratch, and not where they were.
+        fresh: Vec<StepIndex>,
+        /// The only iteration to be retried, if one is.
+        only: Option<(StepIndex, u32)>,
+        /// Whether it waits for its turn among the runs of its workflow.
+        queued: bool,
+    },
+    /// An iteration that had ended is due to go on, now.
+    IterationRetried {
+        /// The step.
+        step: StepIndex,
+        /// Which iteration.
+        index: u32,
+    },
+    /// A failed run no longer keeps others from starting.
+    RunUnblocked {
+        /// Who wanted it.
+        by: String,
     },
 }
 
@@ -211,81 +367,40 @@ impl Event {
             | Self::ForeachStarted { step, .. }
             | Self::IterationsStarted { step, .. }
             | Self::IterationEnded { step, .. }
-            | Self::ForeachSucceeded { step }
-            | Self::ForeachStopRequested { step, .. }
-            | Self::ForeachStopped { step }
+            | Self::LoopSucceeded { step }
+            | Self::LoopStopRequested { step, .. }
+            | Self::LoopStopped { step }
             | Self::AttemptSuspended { step, .. }
             | Self::AttemptResumed { step, .. }
             | Self::AttemptPutAway { step, .. }
             | Self::StepContinued { step, .. }
             | Self::ChildStarted { step, .. }
-            | Self::ChildEnded { step, .. } => Some(*step),
+            | Self::ChildEnded { step, .. }
+            | Self::WaitStarted { step, .. }
+            | Self::WhileStarted { step }
+            | Self::WhileContinued { step, .. }
+            | Self::SubworkflowStarted { step, .. }
+            | Self::StepUnready { step, .. }
+            | Self::StepReady { step }
+            | Self::AttemptHeld { step, .. }
+            | Self::AttemptReleased { step, .. }
+            | Self::StepPaused { step }
+            | Self::StepResumed { step, .. }
+            | Self::StepSkipped { step, .. }
+            | Self::StepCancelled { step, .. }
+            | Self::StepKilled { step, .. }
+            | Self::WaitBypassed { step, .. }
+            | Self::IterationRetried { step, .. } => Some(*step),
             Self::RunCreated { .. }
             | Self::RunStarted
+            | Self::RunPaused { .. }
+            | Self::RunResumed { .. }
+            | Self::RunRetried { .. }
+            | Self::RunUnblocked { .. }
             | Self::StopRequested { .. }
             | Self::RunSucceeded { .. }
             | Self::RunFailed { .. }
             | Self::RunStopped => None,
-        }
-    }
-}
-
-/// Where a run comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// Somebody started it.
-    Start {
-        /// Its number within the workflow, from 1.
-        number: u64,
-        /// The workflow's params: a JSON object.
-        params: Payload,
-    },
-    /// It is an iteration of a `foreach`.
-    Iteration {
-        /// The run with the `foreach`.
-        parent: RunId,
-        /// The run that somebody started.
-        root: RunId,
-        /// The `foreach` steps that lead to this body, outermost first.
-        path: Vec<StepIndex>,
-        /// Which iteration.
-        index: u32,
-        /// The loop variables of this loop and those around it.
-        loop_variables: Payload,
-    },
-    /// A step started it.
-    Child {
-        /// Its number within the workflow, from 1.
-        number: u64,
-        /// The workflow's params: a JSON object.
-        params: Payload,
-        /// The run whose step it was.
-        parent: RunId,
-        /// That step.
-        step: StepIndex,
-        /// The run at the beginning of the chain, which somebody started.
-        root: RunId,
-        /// How many runs of steps are above it, from 1.
-        depth: u32,
-    },
-}
-
-impl Origin {
-    /// The number within the workflow; iterations have none.
-    pub fn number(&self) -> Option<u64> {
-        match self {
-            Self::Start { number, .. } | Self::Child { number, .. } => Some(*number),
-            Self::Iteration { .. } => None,
-        }
-    }
-
-    /// How many runs that steps started are above this one. An iteration does
-    /// not know it.
-    pub fn depth(&self) -> u32 {
-        match self {
-            Self::Child { depth, .. } => *depth,
-            Self::Start { .. } | Self::Iteration { .. } => 0,
         }
     }
 }
@@ -323,46 +438,38 @@ pub enum Stop {
     },
     /// It took longer than its workflow's `timeout`.
     TimedOut,
+    /// Somebody ended it as failed.
+    Killed {
+        /// Who.
+        by: String,
+    },
+    /// A step failed whose failure ends the run at once.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The run strategy of its workflow prefers another run.
+    Strategy {
+        /// The other run.
+        run: RunId,
+    },
 }
 
-/// What one commit says of one run.
+/// What becomes of a loop, or of a step with a subworkflow, that is ended before
+/// its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// When.
-    pub at: Timestamp,
-    /// What, in order.
-    pub events: Vec<Event>,
-}
-
-/// The first byte of an encoded record: the format of the rest.
-const FORMAT: u8 = 1;
-
-/// A record that is not what this version writes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a record of events cannot be read: {0}")]
-pub struct Unreadable(String);
-
-impl Record {
-    /// The record's bytes: a format number, then postcard.
-    pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![FORMAT]).expect("a growing vector takes every record")
-    }
-
-    /// The record in these bytes.
-    ///
-    /// # Errors
-    /// Says what is wrong with them.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        match bytes.split_first() {
-            Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
-                Ok((record, [])) => Ok(record),
-                Ok((_, more)) => Err(Unreadable(format!("{} bytes follow it", more.len()))),
-                Err(error) => Err(Unreadable(error.to_string())),
-            },
-            Some((format, _)) => Err(Unreadable(format!(
-                "it has format {format}, and this version knows {FORMAT}; use a newer segno"
-            ))),
-            None => Err(Unreadable("it is empty".to_owned())),
-        }
-    }
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It fails.
+    Failed(Failure),
+    /// It counts as complete.
+    Skipped {
+        /// Who wanted it.
+        by: String,
+    },
+    /// It is cancelled.
+    Cancelled {
+        /// Who wanted it.
+        by: String,
+    },
 }

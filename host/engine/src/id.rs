@@ -48,14 +48,17 @@ impl RunId {
         Self((u128::from(now.0) << 80) | (random & ((1 << 80) - 1)))
     }
 
-    /// The run of iteration `index` of `step` in `parent`. The same arguments
-    /// always give the same identifier, so that starting a child twice is
-    /// harmless.
-    pub fn child(parent: Self, step: StepIndex, index: u32) -> Self {
+    /// The run of iteration `index` of `step` in `parent`, in the round that
+    /// counts how often the step began from scratch. The same arguments always
+    /// give the same identifier, so that starting a child twice is harmless.
+    pub fn child(parent: Self, step: StepIndex, (round, index): (u32, u32)) -> Self {
         let mut hash = Sha256::new();
         hash.update(parent.to_bytes());
         hash.update(step.to_be_bytes());
         hash.update(index.to_be_bytes());
+        if round > 0 {
+            hash.update(round.to_be_bytes());
+        }
         let digest = hash.finalize();
         let mut low = [0; 16];
         low[6..].copy_from_slice(&digest[..10]);
@@ -240,8 +243,8 @@ mod tests {
     #[test]
     fn children_are_distinct_and_stable() {
         let parent = RunId::new(Timestamp(5), 7);
-        assert_eq!(RunId::child(parent, 1, 2), RunId::child(parent, 1, 2));
-        assert_ne!(RunId::child(parent, 1, 2), RunId::child(parent, 2, 1));
+        assert_eq!(RunId::child(parent, 1, (0, 2)), RunId::child(parent, 1, (0, 2)));
+        assert_ne!(RunId::child(parent, 1, (0, 2)), RunId::child(parent, 2, (0, 1)));
     }
 
     #[test]

@@ -244,6 +244,41 @@ fn unknown(name: &str, params: &[Param]) -> String {
     }
 }
 
+/// Where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParamSource {
+    /// a
+    Definition,
+    /// a
+    Start,
+    /// a
+    Retry,
+}
+
+/// a
+/// # Errors
+/// a
+pub fn check_output(_: &[(String, ParamType)], _: &Payload) -> Result<(), String> {
+    Ok(())
+}
+
+impl crate::workflow::StepParams {
+    /// a
+    /// # Errors
+    /// a
+    pub fn render(
+        &self,
+        scope: &dyn crate::scope::Scope,
+        _: Option<&Map<String, Value>>,
+    ) -> Result<Payload, String> {
+        match self {
+            Self::Whole(t) => t.render(scope).map_err(|e| e.to_string()),
+            Self::Each(_) => Err(String::new()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,16 +1,20 @@
 //! One execution of a workflow, or of one iteration of a `foreach`: what it is
 //! and what can be read of it. Only `apply` changes it.
 
-use crate::event::{Event, Origin, Stop, Unsatisfied};
+mod step;
+mod surroundings;
+
+pub use self::step::{Iterations, StepRun, StepState};
+pub use self::surroundings::Surroundings;
+
+use crate::event::{Event, Given, Origin, Stop};
 use crate::failure::Failure;
-use crate::id::{Attempt, RunId, StepIndex, Timestamp};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
-use crate::retry::Tally;
+use crate::rollup::Rollup;
 use crate::scope::{RunFacts, Scope, StepResult};
-use crate::usage::Usage;
 use crate::wait::Wait;
 use crate::workflow::{Body, StepKind, Workflow};
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,6 +30,8 @@ pub struct Run {
     pub(crate) stop: Option<Stop>,
     /// The first failure of a step: what the run will fail with.
     pub(crate) failure: Option<Failure>,
+    /// Whether one of the failures ends the run at once.
+    pub(crate) fails_at_once: bool,
     pub(crate) steps: Vec<StepRun>,
     /// Steps that are running, backing off or looping.
     pub(crate) active: u32,
@@ -35,18 +41,19 @@ pub struct Run {
     /// Runs that steps started and that are not over, with the step; none once
     /// this run is over itself.
     pub(crate) children: BTreeMap<RunId, StepIndex>,
+    /// What the run was given, if it is no iteration; a retry may change it.
+    pub(crate) given: Option<Given>,
+    /// How often it was taken up again after its end.
+    pub(crate) generation: u32,
+    /// Steps before which somebody wants the run to stop. Not part of its
+    /// history: whoever moves the run says it.
+    pub(crate) breakpoints: Arc<BTreeSet<String>>,
+    /// Whether the run around it is paused. Not part of its history.
+    pub(crate) is_held: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) started_at: Option<Timestamp>,
     /// The time of the last event.
     pub(crate) updated_at: Timestamp,
-}
-
-/// What a body can see of what is around it. It does not change while the run
-/// is open, and comes from the parent, not from the run's own events.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    params: Payload,
-    steps: Arc<BTreeMap<String, (&'static str, Option<Payload>)>>,
 }
 
 /// How a run stands.
@@ -56,6 +63,8 @@ pub enum RunStatus {
     Queued,
     /// Its steps go on.
     Running,
+    /// Nothing new starts.
+    Paused,
     /// It gave this output.
     Succeeded {
         /// The output.
@@ -70,104 +79,6 @@ pub enum RunStatus {
     Cancelled,
     /// It took longer than its workflow allows.
     TimedOut,
-}
-
-/// One step within a run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepRun {
-    /// How it stands.
-    pub state: StepState,
-    /// Since when.
-    pub since: Timestamp,
-    /// When it was first given its input.
-    pub started_at: Option<Timestamp>,
-    /// The last attempt that was started; 0 before the first.
-    pub attempt: Attempt,
-    /// When that attempt started.
-    pub attempt_at: Timestamp,
-    /// Its input, once it has one.
-    pub input: Option<Payload>,
-    /// Where the journal begins: higher each time that the step continued as new.
-    pub sequence: u64,
-    /// The place of its last wait in the journal.
-    pub waited: u64,
-    /// How often it continued as new.
-    pub continued: u32,
-    /// What its inputs since then have taken together.
-    pub(crate) continued_bytes: u64,
-    /// The last signal of each name that it was given before it continued.
-    pub signals_taken: Vec<(String, u64)>,
-    /// The iterations of a `foreach` that has started.
-    pub iterations: Option<Box<Iterations>>,
-    /// The failure of its last failed attempt.
-    pub last_failure: Option<Failure>,
-    /// What all its attempts used together.
-    pub usage: Usage,
-    pub(crate) tally: Tally,
-}
-
-/// How a step stands.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StepState {
-    /// It waits for so many of the steps that it needs.
-    Pending {
-        /// How many are not complete.
-        waiting_for: u32,
-    },
-    /// An attempt is under way.
-    Running,
-    /// The next attempt starts later.
-    BackingOff {
-        /// When.
-        until: Timestamp,
-    },
-    /// The attempt waits.
-    Suspended {
-        /// For what.
-        wait: Box<Wait>,
-    },
-    /// Its iterations are under way.
-    Looping,
-    /// It gave this output.
-    Succeeded {
-        /// The output.
-        output: Payload,
-    },
-    /// It has no tries left.
-    Failed {
-        /// Why.
-        failure: Failure,
-    },
-    /// Its conditions did not hold.
-    Unsatisfied {
-        /// Which of them.
-        unsatisfied: Unsatisfied,
-    },
-    /// It was stopped.
-    Cancelled,
-}
-
-/// The iterations of a `foreach`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Iterations {
-    /// An object with a list for each loop variable.
-    pub items: Payload,
-    /// How many there are.
-    pub count: u32,
-    /// The first that has not started.
-    pub next: u32,
-    /// Those that are under way.
-    pub in_flight: BTreeSet<u32>,
-    /// The outputs of those that succeeded, by index, while any is under way.
-    pub(crate) outputs: Vec<Option<Payload>>,
-    /// How many succeeded.
-    pub succeeded: u32,
-    /// Those that failed or were cancelled.
-    pub failed: BTreeSet<u32>,
-    /// The first failure: nothing new starts after it.
-    pub failure: Option<Failure>,
-    /// Whether those under way are being cancelled.
-    pub stopping: bool,
 }
 
 /// A moment at which something has to be decided.
@@ -189,6 +100,7 @@ impl RunStatus {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Succeeded { .. } => "succeeded",
             Self::Failed { .. } => "failed",
             Self::Cancelled => "cancelled",
@@ -198,63 +110,7 @@ impl RunStatus {
 
     /// Whether the run can still change.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Queued | Self::Running)
-    }
-}
-
-impl StepState {
-    /// The status as text, as users see it.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Pending { .. } => "pending",
-            Self::Running | Self::Looping => "running",
-            Self::BackingOff { .. } => "waiting",
-            Self::Suspended { .. } => "suspended",
-            Self::Succeeded { .. } => "succeeded",
-            Self::Failed { failure } if failure.reason == "timeout" => "timed_out",
-            Self::Failed { .. } => "failed",
-            Self::Unsatisfied { .. } => "unsatisfied",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether the steps that need this one may go on.
-    pub fn is_complete(&self) -> bool {
-        matches!(self, Self::Succeeded { .. } | Self::Unsatisfied { .. })
-    }
-
-    fn output(&self) -> Option<&Payload> {
-        match self {
-            Self::Succeeded { output } => Some(output),
-            _ => None,
-        }
-    }
-}
-
-impl Iterations {
-    /// How an iteration stands, as users see it.
-    pub fn status_of(&self, index: u32) -> &'static str {
-        if index >= self.next {
-            "pending"
-        } else if self.in_flight.contains(&index) {
-            "running"
-        } else if self.failed.contains(&index) {
-            "failed"
-        } else {
-            "succeeded"
-        }
-    }
-}
-
-impl Surroundings {
-    /// What the body of a workflow sees: the params.
-    pub fn of_root(params: Payload) -> Self {
-        Self { params, steps: Arc::default() }
-    }
-
-    /// What somebody sees who only looks at an ended run.
-    pub fn unknown() -> Self {
-        Self::of_root(Payload::null())
+        matches!(self, Self::Queued | Self::Running | Self::Paused)
     }
 }
 
@@ -311,7 +167,41 @@ impl Run {
 
     /// The next moment at which it wants `Command::CheckDeadlines`.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let waits = self.is_on_hold();
+        self.deadlines
+            .iter()
+            .find(|(_, what)| !(waits && what.starts_something()))
+            .map(|(at, _)| *at)
+    }
+
+    /// Whether nothing new may start.
+    pub(crate) fn is_on_hold(&self) -> bool {
+        self.is_held || self.status == RunStatus::Paused
+    }
+
+    /// Says before which steps somebody wants the run to stop.
+    pub fn set_breakpoints(&mut self, steps: Arc<BTreeSet<String>>) {
+        self.breakpoints = steps;
+    }
+
+    /// Says whether the run around it is paused.
+    pub fn set_held(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    /// Whether its iterations are to be held.
+    pub fn holds_iterations(&self) -> bool {
+        self.is_on_hold()
+    }
+
+    /// What it was given, if it is no iteration.
+    pub fn given(&self) -> Option<&Given> {
+        self.given.as_ref()
+    }
+
+    /// How often it was taken up again after its end.
+    pub fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Runs that its steps started and that are not over.
@@ -322,24 +212,64 @@ impl Run {
     /// What the step's attempt waits for, if it does.
     pub fn wait_of(&self, step: StepIndex) -> Option<&Wait> {
         match self.state_of(step) {
-            Some(StepState::Suspended { wait }) => Some(wait),
+            Some(StepState::Suspended { wait } | StepState::Waiting { wait }) => Some(wait),
             _ => None,
         }
+    }
+
+    /// How its steps stand, those in loops and subworkflows included that are
+    /// over; `below` says how those stand that are under way.
+    pub fn rollup(&self, below: &mut dyn FnMut(RunId) -> Rollup) -> Rollup {
+        let mut all = Rollup::default();
+        for (place, step) in self.steps.iter().enumerate() {
+            let kind = &self.body().steps[place].kind;
+            match (&step.iterations, kind) {
+                (Some(iterations), _) => {
+                    all = all.plus(iterations.rollup);
+                    if !step.state.is_over() {
+                        for index in &iterations.in_flight {
+                            all = all.plus(below(self.iteration_id(place as StepIndex, *index)));
+                        }
+                    }
+                }
+                (None, StepKind::Subworkflow(_)) => {
+                    all = all.plus(step.below);
+                    if let StepState::Delegated { child } = step.state {
+                        all = all.plus(below(child));
+                    }
+                }
+                (None, StepKind::Foreach(_) | StepKind::While(_)) => {}
+                (None, _) => all.add(step.state.status()),
+            }
+        }
+        all
     }
 
     /// Whether nothing of it has to be in memory: it only waits.
     pub fn is_dormant(&self) -> bool {
         let dormant = |step: &StepRun| match &step.state {
-            StepState::Running | StepState::Looping => false,
+            StepState::Running | StepState::Looping | StepState::Queued { .. } => false,
             StepState::Pending { .. }
+            | StepState::Paused
             | StepState::BackingOff { .. }
             | StepState::Suspended { .. }
+            | StepState::Waiting { .. }
+            | StepState::Delegated { .. }
             | StepState::Succeeded { .. }
+            | StepState::CompletedWithError { .. }
             | StepState::Failed { .. }
+            | StepState::Skipped { .. }
             | StepState::Unsatisfied { .. }
             | StepState::Cancelled => true,
         };
-        self.stop.is_none() && self.active > 0 && self.steps.iter().all(dormant)
+        let waits = self.active > 0 || self.status != RunStatus::Running;
+        let is_iteration = matches!(self.origin, Origin::Iteration { .. });
+        self.stop.is_none()
+            && self.status.is_open()
+            && waits
+            // Whoever is around it keeps it here, to let it go on.
+            && !(self.is_held && is_iteration)
+            && self.steps.iter().all(dormant)
     }
 
     /// The graph that it runs.
@@ -357,69 +287,10 @@ impl Run {
             .map(|need| body.steps[need.step as usize].id.as_str())
     }
 
-    /// What the iterations of `step` can see of this run. The steps that they
-    /// may read are complete, so it is the same for all of them.
-    pub fn surroundings_of(&self, step: StepIndex) -> Surroundings {
-        let Some(inner) = self.body().steps[step as usize].kind.inner() else {
-            return self.surroundings.clone();
-        };
-        let seen = inner.outer_steps.iter().filter_map(|id| {
-            let result = self.step(id)?;
-            let status = self.status_of(id)?;
-            Some((id.clone(), (status, result.output.cloned())))
-        });
-        Surroundings { params: self.surroundings.params.clone(), steps: Arc::new(seen.collect()) }
-    }
-
-    /// The identifier of iteration `index` of `step` and the origin that it is
-    /// created with, if it is under way.
-    pub fn iteration(&self, step: StepIndex, index: u32) -> Option<(RunId, Origin)> {
-        let iterations = self.looping(step)?;
-        if !iterations.in_flight.contains(&index) {
-            return None;
-        }
-        let (root, mut path) = match &self.origin {
-            Origin::Start { .. } | Origin::Child { .. } => (self.id, Vec::new()),
-            Origin::Iteration { root, path, .. } => (*root, path.clone()),
-        };
-        path.push(step);
-        let origin = Origin::Iteration {
-            parent: self.id,
-            root,
-            path,
-            index,
-            loop_variables: self.loop_variables_of(iterations, step, index),
-        };
-        Some((RunId::child(self.id, step, index), origin))
-    }
-
-    /// The element of the product of all lists at `index`; the first variable
-    /// varies fastest, as in Maestro.
-    fn loop_variables_of(&self, iterations: &Iterations, step: StepIndex, index: u32) -> Payload {
-        let mut variables = match self.loop_variables().value() {
-            Value::Object(around) => around.clone(),
-            _ => Map::new(),
-        };
-        let mut rest = index as usize;
-        if let StepKind::Foreach(foreach) = &self.body().steps[step as usize].kind {
-            for (name, _) in &foreach.variables {
-                let Some(list) = iterations.items.value().get(name).and_then(Value::as_array)
-                else {
-                    continue;
-                };
-                if let Some(element) = list.get(rest % list.len().max(1)) {
-                    variables.insert(name.clone(), element.clone());
-                }
-                rest /= list.len().max(1);
-            }
-        }
-        Payload::from(Value::Object(variables))
-    }
-
     fn status_of(&self, id: &str) -> Option<&'static str> {
         match self.place_of(id) {
             Some(place) => Some(self.steps[place].state.as_str()),
-            None => self.surroundings.steps.get(id).map(|(status, _)| *status),
+            None => self.surroundings.steps.get(id).map(|seen| seen.status),
         }
     }
 
@@ -455,7 +326,7 @@ impl Run {
     ) -> Result<Self, crate::apply::Corrupt> {
         let mut history = history.into_iter();
         let (at, first) = history.next().ok_or(crate::apply::Corrupt::Empty)?;
-        let mut run = Self::create(id, workflow, surroundings, (at, first))?;
+        let mut run = Self::created(id, workflow, surroundings, (at, first))?;
         for (at, event) in history {
             run.apply(at, event)?;
         }
@@ -478,14 +349,15 @@ impl Scope for Run {
     fn step(&self, id: &str) -> Option<StepResult<'_>> {
         match self.place_of(id) {
             Some(place) => {
-                let state = &self.steps[place].state;
-                Some(StepResult { status: state.as_str(), output: state.output(), params: None })
+                let StepRun { state, input, .. } = &self.steps[place];
+                let params = input.as_ref();
+                Some(StepResult { status: state.as_str(), output: state.output(), params })
             }
-            None => self.surroundings.steps.get(id).map(|(status, output)| StepResult {
-                status,
-                output: output.as_ref(),
-                params: None,
-            }),
+            None => {
+                let seen = self.surroundings.steps.get(id)?;
+                let (output, params) = (seen.output.as_ref(), seen.params.as_ref());
+                Some(StepResult { status: seen.status, output, params })
+            }
         }
     }
 
@@ -496,7 +368,14 @@ impl Scope for Run {
             workflow: &self.workflow.name,
             version: self.version,
             created_at: self.created_at,
-            retries: 0,
+            retries: self.generation.max(self.surroundings.retries),
         }
+    }
+}
+
+impl Deadline {
+    /// Whether it only lets something new begin, which a pause holds back.
+    pub(crate) fn starts_something(self) -> bool {
+        matches!(self, Self::Backoff(_))
     }
 }

@@ -14,6 +14,12 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// a
+    pub fn millis_of(template: &Template, scope: &dyn Scope) -> Result<u64, String> {
+        let value = template.render(scope).map_err(|error| error.to_string())?;
+        value.value().as_u64().map(|s| s * 1000).ok_or_else(|| format!("gave {}", value.text()))
+    }
+
     /// The time in milliseconds.
     ///
     /// # Errors

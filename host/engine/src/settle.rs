@@ -2,39 +2,53 @@
 //! start or are pruned, loops go on, and a run in which nothing is left ends.
 //! Each call looks at one step, so that its cost does not grow with the run.
 
-use crate::event::{Event, Unsatisfied};
-use crate::failure::{Failure, FailureKind};
-use crate::id::StepIndex;
-use crate::payload::Payload;
-use crate::run::{Iterations, Run, RunStatus, StepState};
-use crate::workflow::{Foreach, Step, StepKind, StepParams};
-use serde_json::{Map, Value};
+mod looping;
+mod start;
 
-/// The most iterations that one `foreach` may have.
-pub const ITERATIONS_MAX: usize = 100_000;
+pub use self::looping::ITERATIONS_MAX;
+
+use crate::event::{Event, Stop, Unsatisfied};
+use crate::failure::{Failure, FailureKind};
+use crate::id::{StepIndex, Timestamp};
+use crate::retry::Jitter;
+use crate::run::{Run, RunStatus};
+use crate::workflow::Step;
 
 /// The next events, none if the run waits for something from outside.
 pub fn settle(run: &Run) -> Vec<Event> {
     match run.status() {
-        RunStatus::Queued => vec![Event::RunStarted],
-        RunStatus::Running => match run.agenda.first() {
-            Some(step) => settle_step(run, *step),
-            None if run.active == 0 && run.is_abandoned_or_childless() => vec![end(run)],
-            None => Vec::new(),
+        RunStatus::Queued if run.stop().is_some() => vec![end(run)],
+        RunStatus::Running if run.is_on_hold() && run.stop().is_none() => Vec::new(),
+        RunStatus::Running | RunStatus::Paused if run.stop().is_some() => go_on(run),
+        RunStatus::Running => match run.fails_at_once() {
+            Some(failure) => {
+                vec![Event::StopRequested { stop: Stop::Failed { failure: failure.clone() } }]
+            }
+            None => go_on(run),
         },
-        RunStatus::Succeeded { .. }
+        RunStatus::Queued
+        | RunStatus::Paused
+        | RunStatus::Succeeded { .. }
         | RunStatus::Failed { .. }
         | RunStatus::Cancelled
         | RunStatus::TimedOut => Vec::new(),
     }
 }
 
+fn go_on(run: &Run) -> Vec<Event> {
+    match run.agenda.first() {
+        Some(step) => settle_step(run, *step),
+        None if run.active == 0 && run.waits_for_no_child() => vec![end(run)],
+        None => Vec::new(),
+    }
+}
+
 fn settle_step(run: &Run, place: StepIndex) -> Vec<Event> {
     let step = &run.body().steps[place as usize];
     match run.looping(place) {
-        Some(iterations) => vec![settle_loop(run, place, step, iterations)],
+        Some(iterations) => looping::settle(run, place, step, iterations),
         None => start_step(run, place, step)
-            .unwrap_or_else(|failure| vec![Event::StepFailed { step: place, failure }]),
+            .unwrap_or_else(|failure| vec![unready(run, place, step, failure)]),
     }
 }
 
@@ -47,18 +61,17 @@ fn start_step(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Event>, Fa
     {
         return Ok(vec![Event::StepUnsatisfied { step: place, unsatisfied: Unsatisfied::When }]);
     }
-    match &step.kind {
-        StepKind::Call(_) => start_call(run, place, step),
-        StepKind::Foreach(foreach) => Ok(vec![start_foreach(run, place, foreach)?]),
-        _ => Err(bad_expression("kind", "is not known yet")),
+    if run.breakpoints.contains(&step.id) && !run.steps()[place as usize].is_past_breakpoint {
+        return Ok(vec![Event::StepPaused { step: place }]);
     }
+    start::start(run, place, step)
 }
 
 /// A step without needs may always run; any other if one of its edges holds.
-/// An edge from a step that did not succeed does not.
+/// An edge from a step that was not gone through does not.
 fn any_edge_holds(run: &Run, step: &Step) -> Result<bool, Failure> {
     for need in &step.needs {
-        if !matches!(run.state_of(need.step), Some(StepState::Succeeded { .. })) {
+        if !run.state_of(need.step).is_some_and(|state| state.has_gone_through()) {
             continue;
         }
         let holds = match &need.condition {
@@ -77,65 +90,40 @@ fn any_edge_holds(run: &Run, step: &Step) -> Result<bool, Failure> {
     Ok(step.needs.is_empty())
 }
 
-fn start_call(run: &Run, step: StepIndex, node: &Step) -> Result<Vec<Event>, Failure> {
-    let StepParams::Whole(params) = &node.params else { return Err(bad_expression("params", "?")) };
-    let input = params.render(run).map_err(|error| bad_expression("params", &error.to_string()))?;
-    if !input.text().trim_ascii_start().starts_with('{') {
-        let given: String = input.text().chars().take(60).collect();
-        return Err(bad_expression("params", &format!("gave {given}, expected an object")));
-    }
-    Ok(vec![Event::StepStarted { step, input }, Event::AttemptStarted { step, attempt: 1 }])
+/// An expression without a value counts like a failed attempt.
+fn unready(run: &Run, place: StepIndex, step: &Step, failure: Failure) -> Event {
+    let attempt = run.steps()[place as usize].attempt + 1;
+    let retry_at = retry_at(run, (place, attempt), &failure, run.updated_at());
+    // Loops have no retries of their own.
+    let retry_at = retry_at.filter(|_| step.kind.inner().is_none());
+    Event::StepUnready { step: place, attempt, failure, retry_at }
 }
 
-fn start_foreach(run: &Run, step: StepIndex, foreach: &Foreach) -> Result<Event, Failure> {
-    let mut items = Map::new();
-    let mut count: usize = 1;
-    for (name, list) in &foreach.variables {
-        let place = format!("foreach.{name}");
-        let list = list.render(run).map_err(|error| bad_expression(&place, &error.to_string()))?;
-        let Value::Array(elements) = list.value() else {
-            let given: String = list.text().chars().take(60).collect();
-            return Err(bad_expression(&place, &format!("gave {given}, expected a list")));
-        };
-        count = count.saturating_mul(elements.len());
-        items.insert(name.clone(), Value::Array(elements.clone()));
-    }
-    if count > ITERATIONS_MAX {
-        let message = format!(
-            "has {count} iterations, more than the {ITERATIONS_MAX} allowed; split the list"
-        );
-        return Err(Failure::new(FailureKind::User, "limit:iterations", message));
-    }
-    Ok(Event::ForeachStarted {
-        step,
-        items: Payload::from(Value::Object(items)),
-        count: count as u32,
-    })
-}
-
-fn settle_loop(run: &Run, place: StepIndex, step: &Step, iterations: &Iterations) -> Event {
-    let concurrency = match &step.kind {
-        StepKind::Foreach(foreach) => foreach.concurrency,
-        _ => 0,
-    };
-    let stopping = run.stop().is_some();
-    let startable = iterations.startable(concurrency, stopping);
-    if startable > 0 {
-        return Event::IterationsStarted { step: place, first: iterations.next, count: startable };
-    }
-    match &iterations.failure {
-        _ if stopping => Event::ForeachStopped { step: place },
-        Some(failure) => Event::StepFailed { step: place, failure: failure.clone() },
-        None => Event::ForeachSucceeded { step: place },
-    }
+/// When the step is tried again after this failure.
+pub(crate) fn retry_at(
+    run: &Run,
+    (step, attempt): (StepIndex, u32),
+    failure: &Failure,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let retry = run.body().steps[step as usize].retry.resolve(run).ok()?;
+    let jitter = Jitter::of(run.id(), step, attempt);
+    let wait = retry.wait_ms(failure.kind, run.steps()[step as usize].tally, jitter)?;
+    Some(now.plus_ms(wait))
 }
 
 fn end(run: &Run) -> Event {
-    if run.stop().is_some() {
-        return Event::RunStopped;
+    match run.stop() {
+        Some(Stop::Failed { failure }) => return Event::RunFailed { failure: failure.clone() },
+        Some(Stop::Killed { by }) => return Event::RunFailed { failure: killed("the run", by) },
+        Some(_) => return Event::RunStopped,
+        None => {}
     }
     if let Some(failure) = &run.failure {
         return Event::RunFailed { failure: failure.clone() };
+    }
+    if run.has_cancelled_step() {
+        return Event::RunStopped;
     }
     match run.body().output.as_ref().map(|output| output.render(run)) {
         None => Event::RunSucceeded { output: None },
@@ -146,7 +134,12 @@ fn end(run: &Run) -> Event {
     }
 }
 
-/// Trying again would give the same, so it costs no attempt.
+/// The failure of what somebody killed.
+pub(crate) fn killed(what: &str, by: &str) -> Failure {
+    let message = format!("{what} was killed by {by}");
+    Failure::new(FailureKind::Fatal, "killed", message)
+}
+
 fn bad_expression(place: &str, message: &str) -> Failure {
     Failure::new(FailureKind::User, "expression", format!("`{place}`: {message}"))
 }

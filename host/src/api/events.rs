@@ -189,11 +189,11 @@ fn shown(event: &Event, body: &Body) -> (&'static str, Value) {
             };
             ("iteration_ended", json!({ "index": index, "status": status, "failure": failure }))
         }
-        Event::ForeachSucceeded { .. } => ("step_succeeded", json!({})),
-        Event::ForeachStopRequested { failure, .. } => {
-            ("foreach_stop_requested", json!({ "failure": failure }))
+        Event::LoopSucceeded { .. } => ("step_succeeded", json!({})),
+        Event::LoopStopRequested { failure, .. } => {
+            ("loop_stop_requested", json!({ "failure": failure }))
         }
-        Event::ForeachStopped { .. } => ("step_cancelled", json!({})),
+        Event::LoopStopped { .. } => ("step_cancelled", json!({})),
         Event::StopRequested { stop } => ("stop_requested", json!({ "stop": stop })),
         Event::RunSucceeded { .. } => ("run_succeeded", json!({})),
         Event::RunFailed { failure } => ("run_failed", json!({ "failure": failure })),

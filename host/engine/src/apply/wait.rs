@@ -1,7 +1,7 @@
 //! What events do to an attempt that waits.
 
 use crate::event::Event;
-use crate::id::{StepIndex, Timestamp};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::retry::Tally;
 use crate::run::{Deadline, Run, StepState};
@@ -16,6 +16,35 @@ impl Run {
         step.state = StepState::Suspended { wait: Box::new(wait.clone()) };
         step.waited = wait.sequence;
         step.since = at;
+    }
+
+    /// The step waits itself: it has no guest.
+    pub(super) fn wait(&mut self, at: Timestamp, place: StepIndex, wait: &Wait) {
+        if let Some(timer) = wait.timer {
+            self.deadlines.insert((timer.until, Deadline::Wait(place)));
+        }
+        let step = &mut self.steps[place as usize];
+        step.attempt += 1;
+        step.attempt_at = at;
+        step.since = at;
+        step.state = StepState::Waiting { wait: Box::new(wait.clone()) };
+        self.set_timeout(at, place);
+    }
+
+    /// The step leaves its work to another run.
+    pub(super) fn delegate(&mut self, at: Timestamp, place: StepIndex, child: RunId) {
+        self.children.insert(child, place);
+        let step = &mut self.steps[place as usize];
+        step.child_generation = match step.child {
+            Some(known) if known == child => step.child_generation + 1,
+            _ => 0,
+        };
+        step.child = Some(child);
+        step.attempt += 1;
+        step.attempt_at = at;
+        step.since = at;
+        step.state = StepState::Delegated { child };
+        self.set_timeout(at, place);
     }
 
     pub(super) fn resume(&mut self, at: Timestamp, place: StepIndex) {

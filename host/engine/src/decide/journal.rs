@@ -3,10 +3,10 @@
 
 use crate::apply::wait::continued_bytes;
 use crate::command::{Command, Rejection};
-use crate::event::Event;
+use crate::event::{Event, IterationResult};
 use crate::failure::{Failure, FailureKind};
 use crate::id::StepIndex;
-use crate::run::Run;
+use crate::run::{Run, StepState};
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
 
@@ -50,22 +50,61 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             running(run, *step, *attempt)?;
             vec![Event::ChildStarted { step: *step, child: *child }]
         }
-        Command::EndChild { step, child } => {
+        Command::EndChild { step, child, result, rollup } => {
             if run.children().get(child) != Some(step) {
                 return Err(Rejection::StaleChild { step: *step, child: *child });
             }
-            let mut events = vec![Event::ChildEnded { step: *step, child: *child }];
-            if let Some(index) = run.wait_of(*step).and_then(|wait| wait.index_of_run(*child)) {
+            let ended = Event::ChildEnded { step: *step, child: *child, rollup: *rollup };
+            let mut events = vec![ended];
+            if matches!(run.state_of(*step), Some(StepState::Delegated { .. })) {
+                events.push(delegated_result(run, *step, result));
+            } else if let Some(index) =
+                run.wait_of(*step).and_then(|wait| wait.index_of_run(*child))
+            {
                 events.push(resumed(run, *step, Wake::Run { index, run: *child }));
             }
             events
         }
+        Command::EndWait { step, output } => {
+            let Some(StepState::Waiting { .. }) = run.state_of(*step) else {
+                return Err(Rejection::NotWaiting { step: *step });
+            };
+            let attempt = run.steps()[*step as usize].attempt;
+            let (output, usage) = (output.clone(), Usage::default());
+            vec![Event::StepSucceeded { step: *step, attempt, output, usage }]
+        }
+        Command::Hold { step, attempt, permit } => {
+            running(run, *step, *attempt)?;
+            let (step, attempt, permit) = (*step, *attempt, permit.clone());
+            vec![Event::AttemptHeld { step, attempt, permit }]
+        }
+        Command::Release { step, attempt } => {
+            let held = matches!(run.state_of(*step), Some(StepState::Queued { .. }));
+            if !held || run.steps()[*step as usize].attempt != *attempt {
+                return Err(Rejection::Stale { step: *step, attempt: *attempt });
+            }
+            vec![Event::AttemptReleased { step: *step, attempt: *attempt }]
+        }
         // `decide` sends no others here.
-        Command::FinishAttempt { .. }
-        | Command::EndIteration { .. }
-        | Command::CheckDeadlines
-        | Command::Cancel { .. } => Vec::new(),
+        _ => Vec::new(),
     })
+}
+
+/// What the end of its subworkflow means for a step.
+fn delegated_result(run: &Run, step: StepIndex, result: &IterationResult) -> Event {
+    let attempt = run.steps()[step as usize].attempt;
+    let usage = Usage::default();
+    let failed = |failure| Event::AttemptFailed { step, attempt, failure, retry_at: None, usage };
+    match result {
+        IterationResult::Succeeded(output) => match super::wrong_output(run, step, output) {
+            None => Event::StepSucceeded { step, attempt, output: output.clone(), usage },
+            Some(failure) => failed(failure),
+        },
+        IterationResult::Failed(failure) => failed(failure.clone()),
+        IterationResult::Cancelled => {
+            Event::StepCancelled { step, by: "the end of its subworkflow".to_owned() }
+        }
+    }
 }
 
 /// How often a step may continue as new: a step that does nothing else must not

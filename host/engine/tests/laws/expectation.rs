@@ -159,7 +159,7 @@ pub fn due(before: &Run, event: &Event) -> Option<Timestamp> {
         Event::AttemptResumed { step, wake: Wake::Timer { .. }, .. } => {
             Some(before.wait_of(*step)?.timer?.until)
         }
-        Event::ForeachStopRequested { step, .. } => Some(since(*step)),
+        Event::LoopStopRequested { step, .. } => Some(since(*step)),
         Event::StopRequested { stop: Stop::TimedOut } => {
             let timeout = before.timeout_ms().unwrap_or(u64::MAX);
             before.started_at().map(|started| started.plus_ms(timeout))

@@ -46,11 +46,11 @@ pub fn show_event(run: &Run, event: &Event) -> String {
         Event::IterationEnded { index, result, .. } => {
             format!("{step} iteration {index} {}", show_result(result))
         }
-        Event::ForeachSucceeded { .. } => format!("{step} succeeded"),
-        Event::ForeachStopRequested { failure, .. } => {
+        Event::LoopSucceeded { .. } => format!("{step} succeeded"),
+        Event::LoopStopRequested { failure, .. } => {
             format!("{step} is to stop: {}", show_failure(failure))
         }
-        Event::ForeachStopped { .. } => format!("{step} stopped"),
+        Event::LoopStopped { .. } => format!("{step} stopped"),
         Event::StopRequested { stop } => format!("run is to stop: {}", show_stop(stop)),
         Event::RunSucceeded { output: None } => "run succeeded".to_owned(),
         Event::RunSucceeded { output: Some(output) } => {

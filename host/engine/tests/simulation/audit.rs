@@ -144,8 +144,8 @@ impl<'a> Audit<'a> {
             }
             Event::StepFailed { .. }
             | Event::StepUnsatisfied { .. }
-            | Event::ForeachSucceeded { .. }
-            | Event::ForeachStopped { .. } => {
+            | Event::LoopSucceeded { .. }
+            | Event::LoopStopped { .. } => {
                 assert!(books.in_flight.is_empty(), "{event:?}, but iterations are under way");
                 books.is_over = true;
             }

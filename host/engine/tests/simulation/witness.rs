@@ -81,7 +81,7 @@ impl Witness {
         self.runs.insert(run);
         for event in events {
             match event {
-                Event::StepSucceeded { step, .. } | Event::ForeachSucceeded { step } => {
+                Event::StepSucceeded { step, .. } | Event::LoopSucceeded { step } => {
                     self.succeeded.insert((run, *step));
                 }
                 Event::RunSucceeded { .. } => {

@@ -186,9 +186,7 @@ impl Lane {
                 let why = super::status::explain(&event.reason);
                 self.over(event, "unsatisfied", Ink::Faint).at_once().because(&why)
             }
-            "foreach_stop_requested" => {
-                self.line(event, "stopping", Ink::Waiting).because(&failure)
-            }
+            "loop_stop_requested" => self.line(event, "stopping", Ink::Waiting).because(&failure),
             _ => return None,
         };
         Some(line)

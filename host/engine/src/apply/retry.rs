@@ -1,0 +1,76 @@
+//! What a retry does: steps wait for their turn again, and what is complete
+//! stays.
+
+use crate::event::Event;
+use crate::id::{StepIndex, Timestamp};
+use crate::retry::Tally;
+use crate::rollup::Rollup;
+use crate::run::{Run, RunStatus, StepState};
+
+impl Run {
+    pub(super) fn go_on(&mut self, at: Timestamp, event: &Event) {
+        let Event::RunRetried { generation, given, steps, fresh, only, queued, .. } = event else {
+            return;
+        };
+        let was_over = !self.status.is_open();
+        self.generation = *generation;
+        if let Some(given) = given {
+            self.surroundings.take(given);
+            self.given = Some((**given).clone());
+        }
+        if was_over {
+            self.status = if *queued { RunStatus::Queued } else { RunStatus::Running };
+            self.stop = None;
+            self.fails_at_once = false;
+            self.active = 0;
+        }
+        for step in steps {
+            self.reset(at, *step, fresh.contains(step));
+        }
+        self.count_needs();
+        if let Some((step, index)) = only {
+            self.reopen(at, *step, *index);
+        }
+        self.find_failure();
+        self.fails_at_once &= self.failure.is_some();
+        if *queued && was_over {
+            return;
+        }
+        if was_over {
+            self.start(at);
+        } else {
+            self.fill_agenda();
+        }
+    }
+
+    /// The step waits for its turn again.
+    fn reset(&mut self, at: Timestamp, place: StepIndex, is_fresh: bool) {
+        let step = &mut self.steps[place as usize];
+        step.state = StepState::Pending { waiting_for: 0 };
+        step.since = at;
+        step.tally = Tally::default();
+        step.is_past_breakpoint = false;
+        step.keeps_journal = !is_fresh;
+        step.below = Rollup::default();
+        if is_fresh {
+            step.round += u32::from(step.iterations.take().is_some());
+            step.child = None;
+        }
+    }
+
+    /// One iteration of a loop is due again, and the loop goes on with it.
+    fn reopen(&mut self, at: Timestamp, place: StepIndex, index: u32) {
+        let step = &mut self.steps[place as usize];
+        let Some(iterations) = step.iterations.as_deref_mut() else { return };
+        iterations.let_go_on(index);
+        iterations.ending = None;
+        if step.state != StepState::Looping {
+            step.state = StepState::Looping;
+            step.since = at;
+            step.attempt_at = at;
+            self.active += 1;
+            self.set_timeout(at, place);
+        }
+        self.put_loop_on_agenda(place);
+    }
+}

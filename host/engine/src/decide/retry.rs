@@ -1,0 +1,128 @@
+//! Going on with a run that is over, or with a step of one that is open: the
+//! same run, which keeps what is complete.
+
+use super::action::{not_allowed, step_not_allowed};
+use crate::command::{Rejection, Retry, RetryTarget};
+use crate::event::Event;
+use crate::id::StepIndex;
+use crate::run::{Run, RunStatus, StepState};
+use std::collections::BTreeSet;
+
+/// The events by which the run goes on.
+pub(super) fn decide(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
+    if let RetryTarget::From(step) | RetryTarget::Iteration(step, _) | RetryTarget::Skip(step) =
+        retry.target
+        && run.state_of(step).is_none()
+    {
+        return Err(Rejection::NoSuchStep { step });
+    }
+    if run.status().is_open() { in_open(run, retry) } else { in_ended(run, retry) }
+}
+
+/// A step of a run that is open: only one that is over, without being complete.
+fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
+    if run.stop().is_some() || *run.status() == RunStatus::Queued {
+        return Err(not_allowed(run, "retry"));
+    }
+    let failed: Vec<_> = incomplete(run).filter(|step| is_over(run, *step)).collect();
+    match retry.target {
+        RetryTarget::Incomplete if failed.is_empty() => Err(not_allowed(run, "retry")),
+        RetryTarget::Incomplete => Ok(vec![retried(run, retry, (failed, Vec::new()))]),
+        RetryTarget::From(step) if failed.contains(&step) => {
+            Ok(vec![retried(run, retry, (vec![step], Vec::new()))])
+        }
+        RetryTarget::Iteration(step, index) if can_go_on(run, step, index) => {
+            Ok(vec![retried(run, retry, (Vec::new(), Vec::new()))])
+        }
+        RetryTarget::From(step) | RetryTarget::Iteration(step, _) | RetryTarget::Skip(step) => {
+            Err(step_not_allowed(run, step, "retry"))
+        }
+    }
+}
+
+fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
+    let open: Vec<_> = incomplete(run).collect();
+    match retry.target {
+        RetryTarget::Incomplete if open.is_empty() => Err(not_allowed(run, "retry")),
+        RetryTarget::Incomplete => Ok(vec![retried(run, retry, (open, Vec::new()))]),
+        RetryTarget::From(step) => {
+            let mut fresh = dependents(run, step);
+            // What failed goes on where it was.
+            if !run.state_of(step).is_some_and(StepState::is_complete) {
+                fresh.remove(&step);
+            }
+            let fresh: Vec<_> = fresh.into_iter().collect();
+            let mut steps = with_cancelled(run, &fresh);
+            steps.insert(step);
+            Ok(vec![retried(run, retry, (steps.into_iter().collect(), fresh))])
+        }
+        RetryTarget::Iteration(step, index) => {
+            if !can_go_on(run, step, index) {
+                return Err(step_not_allowed(run, step, "retry"));
+            }
+            let fresh: Vec<_> =
+                dependents(run, step).into_iter().filter(|dependent| *dependent != step).collect();
+            let steps = with_cancelled(run, &fresh).into_iter().filter(|it| *it != step);
+            Ok(vec![retried(run, retry, (steps.collect(), fresh))])
+        }
+        RetryTarget::Skip(step) => {
+            if !open.contains(&step) {
+                return Err(step_not_allowed(run, step, "skip"));
+            }
+            let skipped = Event::StepSkipped { step, by: retry.by.clone() };
+            Ok(vec![retried(run, retry, (open, Vec::new())), skipped])
+        }
+    }
+}
+
+/// These steps, and those that were stopped with the run.
+fn with_cancelled(run: &Run, steps: &[StepIndex]) -> BTreeSet<StepIndex> {
+    let is_cancelled = |step: &StepIndex| run.state_of(*step) == Some(&StepState::Cancelled);
+    incomplete(run).filter(is_cancelled).chain(steps.iter().copied()).collect()
+}
+
+fn retried(run: &Run, retry: &Retry, (steps, fresh): (Vec<StepIndex>, Vec<StepIndex>)) -> Event {
+    let is_over = !run.status().is_open();
+    Event::RunRetried {
+        by: retry.by.clone(),
+        generation: run.generation() + u32::from(is_over),
+        given: retry.given.clone().map(Box::new),
+        steps,
+        fresh,
+        only: match retry.target {
+            RetryTarget::Iteration(step, index) => Some((step, index)),
+            _ => None,
+        },
+        queued: retry.queued && is_over,
+    }
+}
+
+fn incomplete(run: &Run) -> impl Iterator<Item = StepIndex> {
+    let steps = 0..run.steps().len() as StepIndex;
+    steps.filter(|step| !run.steps()[*step as usize].state.is_complete())
+}
+
+fn is_over(run: &Run, step: StepIndex) -> bool {
+    run.state_of(step).is_some_and(StepState::is_over)
+}
+
+/// Whether an iteration is over, without having succeeded.
+fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
+    let iterations = run.steps()[step as usize].iterations.as_deref();
+    iterations.is_some_and(|all| all.failed.contains(&index) && all.ending.is_none())
+        || iterations.is_some_and(|all| all.failed.contains(&index) && is_over(run, step))
+}
+
+/// The step and everything that waits for it, directly or not.
+fn dependents(run: &Run, step: StepIndex) -> BTreeSet<StepIndex> {
+    let mut all = BTreeSet::from([step]);
+    let mut next = vec![step];
+    while let Some(step) = next.pop() {
+        for dependent in &run.body().steps[step as usize].needed_by {
+            if all.insert(*dependent) {
+                next.push(*dependent);
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,138 @@
+//! Where a run comes from, and what it begins with.
+
+use crate::failure::Failure;
+use crate::id::{RunId, StepIndex};
+use crate::params::ParamSource;
+use crate::payload::Payload;
+use serde::{Deserialize, Serialize};
+
+/// Where a run comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Somebody started it.
+    Start {
+        /// Its number within the workflow, from 1.
+        number: u64,
+        /// What it was given.
+        given: Given,
+        /// What led to it.
+        cause: Cause,
+    },
+    /// It is an iteration of a loop.
+    Iteration {
+        /// The run with the loop.
+        parent: RunId,
+        /// The run that somebody started.
+        root: RunId,
+        /// The loop steps that lead to this body, outermost first.
+        path: Vec<StepIndex>,
+        /// Which iteration.
+        index: u32,
+        /// The loop variables of this loop and those around it.
+        loop_variables: Payload,
+    },
+    /// A step started it.
+    Child {
+        /// Its number within the workflow, from 1.
+        number: u64,
+        /// What it was given.
+        given: Given,
+        /// The run whose step it was.
+        parent: RunId,
+        /// That step.
+        step: StepIndex,
+        /// The run at the beginning of the chain, which somebody started.
+        root: RunId,
+        /// How many runs of steps are above it, from 1.
+        depth: u32,
+    },
+}
+
+impl Origin {
+    /// The number within the workflow; iterations have none.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Start { number, .. } | Self::Child { number, .. } => Some(*number),
+            Self::Iteration { .. } => None,
+        }
+    }
+
+    /// How many runs that steps started are above this one. An iteration does
+    /// not know it.
+    pub fn depth(&self) -> u32 {
+        match self {
+            Self::Child { depth, .. } => *depth,
+            Self::Start { .. } | Self::Iteration { .. } => 0,
+        }
+    }
+}
+
+/// What a run begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// The workflow's params, evaluated: a JSON object.
+    pub params: Payload,
+    /// Where each comes from, in the order of the definition; `None` for one
+    /// that is absent.
+    pub sources: Vec<Option<ParamSource>>,
+    /// What was given for single steps: a JSON object of objects, by step id.
+    pub step_params: Payload,
+}
+
+impl Given {
+    /// Params and nothing else.
+    pub fn params(params: Payload) -> Self {
+        Self { params, sources: Vec::new(), step_params: Payload::empty_object().clone() }
+    }
+}
+
+/// What led to a run that no step started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Somebody.
+    Manual {
+        /// Who.
+        by: String,
+    },
+    /// It goes on from a step of another run.
+    Fork {
+        /// Who wanted it.
+        by: String,
+        /// The other run.
+        of: RunId,
+        /// The step from which it goes on.
+        from: String,
+        /// What it takes over.
+        carried: Vec<Carried>,
+    },
+}
+
+/// A step that a forked run takes over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The step.
+    pub step: StepIndex,
+    /// What it was given.
+    pub input: Option<Payload>,
+    /// What came of it.
+    pub kept: Kept,
+}
+
+/// What came of a step that a forked run takes over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// This output.
+    Succeeded(Payload),
+    /// This failure, which does not matter, and what there was of an output.
+    CompletedWithError(Failure, Option<Payload>),
+    /// Nothing: it was skipped.
+    Skipped {
+        /// Who wanted it.
+        by: String,
+    },
+    /// Nothing: no condition let it run.
+    Unsatisfied,
+}

@@ -1,0 +1,146 @@
+//! How a step begins, by its kind.
+
+use super::bad_expression;
+use super::looping::{start_foreach, start_while};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::id::{RunId, StepIndex};
+use crate::payload::Payload;
+use crate::run::{Run, StepRun};
+use crate::setting::Setting;
+use crate::signal::Params;
+use crate::template::Template;
+use crate::usage::Usage;
+use crate::wait::{SignalWait, TimerWait, Wait};
+use crate::workflow::{Gate, Step, StepKind, Subworkflow};
+use serde_json::Value;
+
+/// The events by which a step begins whose conditions hold.
+///
+/// # Errors
+/// One of its expressions has no value, or none that fits.
+pub(super) fn start(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Event>, Failure> {
+    check_settings(run, step)?;
+    let before = &run.steps()[place as usize];
+    match &step.kind {
+        StepKind::Foreach(foreach) => return Ok(vec![start_foreach(run, place, foreach)?]),
+        StepKind::While(looped) => return start_while(run, place, looped),
+        _ => {}
+    }
+    let input = input(run, place, step)?;
+    let started = Event::StepStarted { step: place, input: input.clone() };
+    let next = match &step.kind {
+        StepKind::Call(_) => Event::AttemptStarted { step: place, attempt: before.attempt + 1 },
+        StepKind::Sleep(time) => sleep(run, (place, before), time, &input)?,
+        StepKind::Wait(gate) => gated(run, (place, before), gate)?,
+        StepKind::Subworkflow(other) => delegated(run, (place, before), other, &input)?,
+        StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => Event::StepSucceeded {
+            step: place,
+            attempt: before.attempt,
+            output: input,
+            usage: Usage::default(),
+        },
+    };
+    Ok(vec![started, next])
+}
+
+/// Settings are evaluated whenever they are needed; a mistake in one is found
+/// here, before the step begins.
+fn check_settings(run: &Run, step: &Step) -> Result<(), Failure> {
+    step.retry.resolve(run).map_err(|message| bad_expression("retry", &message))?;
+    let times = [("timeout", &step.timeout), ("heartbeat_timeout", &step.heartbeat_timeout)];
+    for (key, setting) in times {
+        if let Some(setting) = setting {
+            setting.millis(run).map_err(|message| bad_expression(key, &message))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the step is given.
+fn input(run: &Run, place: StepIndex, step: &Step) -> Result<Payload, Failure> {
+    let overrides = run.step_params_of(&run.body().steps[place as usize].id);
+    step.params.render(run, overrides).map_err(|message| bad_expression("params", &message))
+}
+
+fn sleep(
+    run: &Run,
+    (step, before): (StepIndex, &StepRun),
+    time: &Template,
+    input: &Payload,
+) -> Result<Event, Failure> {
+    let scope = WithOwn { run, own: input };
+    let millis = Setting::millis_of(time, &scope).map_err(|why| bad_expression("sleep", &why))?;
+    let until = run.updated_at().plus_ms(millis);
+    let timer = Some(TimerWait { index: 0, until });
+    let wait = Wait { sequence: u64::from(before.attempt) + 1, timer, ..Wait::default() };
+    Ok(Event::WaitStarted { step, wait })
+}
+
+fn gated(run: &Run, (step, before): (StepIndex, &StepRun), gate: &Gate) -> Result<Event, Failure> {
+    let broken = |place: &str, why: &str| bad_expression(&format!("wait.{place}"), why);
+    let name = gate.signal.render(run).map_err(|error| broken("signal", &error.to_string()))?;
+    let Value::String(name) = name.value() else {
+        return Err(broken("signal", &format!("gave {}, expected text", name.text())));
+    };
+    let params = gate.params.render(run).map_err(|error| broken("match", &error.to_string()))?;
+    let params =
+        Params::parse(params.text()).map_err(|error| broken("match", &error.to_string()))?;
+    let signal = SignalWait { index: 0, name: name.clone(), params, after: 0 };
+    let sequence = u64::from(before.attempt) + 1;
+    let wait = Wait { sequence, signals: vec![signal], ..Wait::default() };
+    Ok(Event::WaitStarted { step, wait })
+}
+
+fn delegated(
+    run: &Run,
+    (step, before): (StepIndex, &StepRun),
+    other: &Subworkflow,
+    input: &Payload,
+) -> Result<Event, Failure> {
+    let text = |place: &str, template: &Template| {
+        let value =
+            template.render(run).map_err(|error| bad_expression(place, &error.to_string()))?;
+        match value.value() {
+            Value::String(text) => Ok(text.clone()),
+            Value::Number(number) => Ok(number.to_string()),
+            _ => Err(bad_expression(place, &format!("gave {}, expected text", value.text()))),
+        }
+    };
+    let workflow = text("workflow", &other.workflow)?;
+    let version = text("version", &other.version)?;
+    // A retry goes on with the run that it had, unless it is to be another.
+    let known =
+        before.child.filter(|_| before.keeps_journal && before.input.as_ref() == Some(input));
+    let attempt = u64::from(before.attempt) + 1;
+    let child = known.unwrap_or_else(|| RunId::started_by(run.id(), step, attempt, b"workflow"));
+    Ok(Event::SubworkflowStarted { step, child, workflow, version })
+}
+
+/// A run as a step sees it that knows its own params.
+struct WithOwn<'a> {
+    run: &'a Run,
+    own: &'a Payload,
+}
+
+impl crate::scope::Scope for WithOwn<'_> {
+    fn params(&self) -> &Payload {
+        self.run.params()
+    }
+
+    fn loop_variables(&self) -> &Payload {
+        self.run.loop_variables()
+    }
+
+    fn own_params(&self) -> &Payload {
+        self.own
+    }
+
+    fn step(&self, id: &str) -> Option<crate::scope::StepResult<'_>> {
+        crate::scope::Scope::step(self.run, id)
+    }
+
+    fn run(&self) -> crate::scope::RunFacts<'_> {
+        crate::scope::Scope::run(self.run)
+    }
+}
