@@ -222,8 +222,8 @@ impl<K: Ord + Clone> Permits<K> {
         matches!(self.claims.get(holder), Some(Claim::Holds(_)))
     }
 
-    /// How each name is used that has a limit or somebody who holds it, in the
-    /// order of the names.
+    /// How each name is used that has a limit, or somebody who holds it or waits
+    /// for it; in the order of the names.
     pub fn usage(&self) -> impl Iterator<Item = Usage<'_>> {
         self.pools.iter().map(|(name, pool)| Usage {
             name,
