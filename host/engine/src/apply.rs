@@ -111,7 +111,7 @@ impl Run {
             Event::WhileContinued { step, index, variables } => {
                 self.continue_while(*step, *index, variables);
             }
-            Event::SubworkflowStarted { step, child, .. } => self.delegate(at, *step, *child),
+            Event::SubworkflowStarted { .. } => self.delegate(at, event),
             Event::IterationRetried { step, index } => self.retry_iteration(*step, *index),
             Event::RunRetried { .. } => self.go_on(at, event),
             _ => self.apply_action(at, event),

@@ -7,6 +7,7 @@ use crate::payload::Payload;
 use crate::rollup::Rollup;
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
+use serde::{Deserialize, Serialize};
 
 /// Something that is wanted of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,16 +208,33 @@ pub struct Retry {
 }
 
 /// What goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RetryTarget {
     /// Every step that is not complete.
+    #[default]
     Incomplete,
     /// This step, from scratch if it was complete, and all that depend on it.
     From(StepIndex),
-    /// This iteration of this loop, and what depends on the loop.
-    Iteration(StepIndex, u32),
-    /// What depends on this step, which counts as skipped.
+    /// This iteration of this loop, in it this, and what depends on the loop.
+    Iteration(StepIndex, u32, Box<RetryTarget>),
+    /// In the subworkflow of this step this, and what depends on the step.
+    Child(StepIndex, Box<RetryTarget>),
+    /// This step counts as skipped, and everything else that is not complete.
     Skip(StepIndex),
+}
+
+impl RetryTarget {
+    /// The step of the run that it begins at, if it is one.
+    pub fn step(&self) -> Option<StepIndex> {
+        match self {
+            Self::Incomplete => None,
+            Self::From(step)
+            | Self::Iteration(step, ..)
+            | Self::Child(step, _)
+            | Self::Skip(step) => Some(*step),
+        }
+    }
 }
 
 /// What came of an attempt.

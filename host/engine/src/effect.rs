@@ -2,6 +2,7 @@
 //! state and never stored: after a crash `Run::outstanding` names them again,
 //! and each may be performed twice without harm.
 
+use crate::command::RetryTarget;
 use crate::event::{Event, IterationResult, Origin};
 use crate::failure::FailureKind;
 use crate::id::{Attempt, RunId, StepIndex};
@@ -49,6 +50,8 @@ pub enum Effect {
         index: u32,
         /// Which retry of it this is, from 1.
         generation: u32,
+        /// What of it goes on.
+        target: RetryTarget,
     },
     /// See that the run of this subworkflow runs, and come back with
     /// `Command::EndChild`.
@@ -265,8 +268,13 @@ impl Run {
 impl Iterations {
     /// How an iteration that is under way comes about.
     fn effect(&self, step: StepIndex, index: u32) -> Effect {
-        match self.generations.get(&index) {
-            Some(generation) => Effect::RetryIteration { step, index, generation: *generation },
+        match self.retried.get(&index) {
+            Some((generation, target)) => Effect::RetryIteration {
+                step,
+                index,
+                generation: *generation,
+                target: target.clone(),
+            },
             None => Effect::StartIteration { step, index },
         }
     }

@@ -8,6 +8,7 @@ mod record;
 pub use self::origin::{Carried, Cause, Given, Kept, Origin};
 pub use self::record::{Record, Unreadable};
 
+use crate::command::RetryTarget;
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
@@ -335,8 +336,8 @@ pub enum Event {
         steps: Vec<StepIndex>,
         /// Those of them that begin from scratch, and not where they were.
         fresh: Vec<StepIndex>,
-        /// The only iteration to be retried, if one is.
-        only: Option<(StepIndex, u32)>,
+        /// What goes on inside of one of them, if not all that is incomplete.
+        inner: RetryTarget,
         /// Whether it waits for its turn among the runs of its workflow.
         queued: bool,
     },

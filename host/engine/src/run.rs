@@ -234,8 +234,8 @@ impl Run {
                 }
                 (None, StepKind::Subworkflow(_)) => {
                     all = all.plus(step.below);
-                    if let StepState::Delegated { child } = step.state {
-                        all = all.plus(below(child));
+                    if let StepState::Delegated { child, .. } = &step.state {
+                        all = all.plus(below(*child));
                     }
                 }
                 (None, StepKind::Foreach(_) | StepKind::While(_)) => {}

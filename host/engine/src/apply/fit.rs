@@ -1,6 +1,7 @@
 //! Which event can follow which state.
 
 use super::Corrupt;
+use crate::command::RetryTarget;
 use crate::event::Event;
 use crate::id::StepIndex;
 use crate::run::{Run, RunStatus, StepState};
@@ -71,7 +72,7 @@ impl Run {
             }
             Event::RunPaused { .. } => *status == RunStatus::Running && self.stop.is_none(),
             Event::RunResumed { .. } => *status == RunStatus::Paused,
-            Event::RunRetried { steps, only, .. } => self.can_retry(steps, *only),
+            Event::RunRetried { steps, inner, .. } => self.can_retry(steps, inner),
             Event::RunUnblocked { .. } => matches!(status, RunStatus::Failed { .. }),
             Event::StepContinued { step, attempt, .. } => {
                 attempt.checked_sub(1).is_some_and(|before| self.is_running(*step, before))
@@ -122,17 +123,22 @@ impl Run {
 
     /// Whether the steps and the iteration of a retry are those of this run, and
     /// over if it is open.
-    fn can_retry(&self, steps: &[StepIndex], only: Option<(StepIndex, u32)>) -> bool {
+    fn can_retry(&self, steps: &[StepIndex], inner: &RetryTarget) -> bool {
         let open = self.status.is_open();
         let fits = |step: &StepIndex| {
             self.state_of(*step)
                 .is_some_and(|state| !open || (state.is_over() && !state.is_complete()))
         };
-        let has = |(step, index): (StepIndex, u32)| {
-            let iterations = self.steps.get(step as usize).and_then(|it| it.iterations.as_deref());
-            iterations.is_some_and(|all| all.failed.contains(&index))
+        let has = match inner {
+            RetryTarget::Iteration(step, index, _) => {
+                let step = self.steps.get(*step as usize);
+                let iterations = step.and_then(|step| step.iterations.as_deref());
+                iterations.is_some_and(|all| all.failed.contains(index))
+            }
+            RetryTarget::Child(step, _) => steps.contains(step),
+            _ => true,
         };
-        steps.iter().all(fits) && only.is_none_or(has)
+        steps.iter().all(fits) && has
     }
 
     /// Whether the step waits itself, or for its subworkflow.

@@ -1,5 +1,6 @@
 //! What events do to the iterations of a loop.
 
+use crate::command::RetryTarget;
 use crate::event::{Ending, IterationResult};
 use crate::failure::{Failure, FailureKind};
 use crate::id::{StepIndex, Timestamp};
@@ -72,7 +73,7 @@ impl Run {
         if let Some(iterations) = self.loop_mut(place) {
             iterations.again.remove(&index);
             iterations.in_flight.insert(index);
-            *iterations.generations.entry(index).or_default() += 1;
+            iterations.retried.entry(index).or_default().0 += 1;
         }
         self.put_loop_on_agenda(place);
     }
@@ -162,7 +163,7 @@ impl Iterations {
             goes_on: false,
             ending: None,
             again: BTreeSet::new(),
-            generations: BTreeMap::new(),
+            retried: BTreeMap::new(),
             variables: None,
             rollup: Rollup::default(),
             failed_rollups: BTreeMap::new(),
@@ -174,13 +175,14 @@ impl Iterations {
         self.ending = None;
         self.failure = None;
         let failed = std::mem::take(&mut self.failed);
-        failed.into_iter().for_each(|index| self.let_go_on(index));
+        failed.into_iter().for_each(|index| self.let_go_on(index, RetryTarget::Incomplete));
     }
 
     /// An iteration that is over is due again.
-    pub(super) fn let_go_on(&mut self, index: u32) {
+    pub(super) fn let_go_on(&mut self, index: u32, target: RetryTarget) {
         self.failed.remove(&index);
         self.again.insert(index);
+        self.retried.entry(index).or_default().1 = target;
         let before = self.failed_rollups.remove(&index).unwrap_or_default();
         self.rollup = self.rollup.minus(before);
     }

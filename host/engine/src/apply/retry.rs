@@ -1,6 +1,7 @@
 //! What a retry does: steps wait for their turn again, and what is complete
 //! stays.
 
+use crate::command::RetryTarget;
 use crate::event::Event;
 use crate::id::{StepIndex, Timestamp};
 use crate::retry::Tally;
@@ -9,7 +10,7 @@ use crate::run::{Run, RunStatus, StepState};
 
 impl Run {
     pub(super) fn go_on(&mut self, at: Timestamp, event: &Event) {
-        let Event::RunRetried { generation, given, steps, fresh, only, queued, .. } = event else {
+        let Event::RunRetried { generation, given, steps, fresh, inner, queued, .. } = event else {
             return;
         };
         let was_over = !self.status.is_open();
@@ -28,8 +29,12 @@ impl Run {
             self.reset(at, *step, fresh.contains(step));
         }
         self.count_needs();
-        if let Some((step, index)) = only {
-            self.reopen(at, *step, *index);
+        match inner {
+            RetryTarget::Iteration(step, index, inner) => self.reopen(at, *step, (*index, inner)),
+            RetryTarget::Child(step, inner) => {
+                self.steps[*step as usize].child_target = (**inner).clone();
+            }
+            _ => {}
         }
         self.find_failure();
         self.fails_at_once &= self.failure.is_some();
@@ -52,6 +57,7 @@ impl Run {
         step.is_past_breakpoint = false;
         step.keeps_journal = !is_fresh;
         step.below = Rollup::default();
+        step.child_target = RetryTarget::Incomplete;
         if is_fresh {
             step.round += u32::from(step.iterations.take().is_some());
             step.child = None;
@@ -59,10 +65,10 @@ impl Run {
     }
 
     /// One iteration of a loop is due again, and the loop goes on with it.
-    fn reopen(&mut self, at: Timestamp, place: StepIndex, index: u32) {
+    fn reopen(&mut self, at: Timestamp, place: StepIndex, (index, inner): (u32, &RetryTarget)) {
         let step = &mut self.steps[place as usize];
         let Some(iterations) = step.iterations.as_deref_mut() else { return };
-        iterations.let_go_on(index);
+        iterations.let_go_on(index, inner.clone());
         iterations.ending = None;
         if step.state != StepState::Looping {
             step.state = StepState::Looping;

@@ -1,7 +1,7 @@
 //! What events do to an attempt that waits.
 
 use crate::event::Event;
-use crate::id::{RunId, StepIndex, Timestamp};
+use crate::id::{StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::retry::Tally;
 use crate::run::{Deadline, Run, StepState};
@@ -32,7 +32,11 @@ impl Run {
     }
 
     /// The step leaves its work to another run.
-    pub(super) fn delegate(&mut self, at: Timestamp, place: StepIndex, child: RunId) {
+    pub(super) fn delegate(&mut self, at: Timestamp, event: &Event) {
+        let Event::SubworkflowStarted { step: place, child, workflow, version } = event else {
+            return;
+        };
+        let (place, child) = (*place, *child);
         self.children.insert(child, place);
         let step = &mut self.steps[place as usize];
         step.child_generation = match step.child {
@@ -43,7 +47,8 @@ impl Run {
         step.attempt += 1;
         step.attempt_at = at;
         step.since = at;
-        step.state = StepState::Delegated { child };
+        let (workflow, version) = (workflow.clone(), version.clone());
+        step.state = StepState::Delegated { child, workflow, version };
         self.set_timeout(at, place);
     }
 

@@ -10,8 +10,7 @@ use std::collections::BTreeSet;
 
 /// The events by which the run goes on.
 pub(super) fn decide(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
-    if let RetryTarget::From(step) | RetryTarget::Iteration(step, _) | RetryTarget::Skip(step) =
-        retry.target
+    if let Some(step) = retry.target.step()
         && run.state_of(step).is_none()
     {
         return Err(Rejection::NoSuchStep { step });
@@ -25,27 +24,31 @@ fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
         return Err(not_allowed(run, "retry"));
     }
     let failed: Vec<_> = incomplete(run).filter(|step| is_over(run, *step)).collect();
-    match retry.target {
+    match &retry.target {
         RetryTarget::Incomplete if failed.is_empty() => Err(not_allowed(run, "retry")),
         RetryTarget::Incomplete => Ok(vec![retried(run, retry, (failed, Vec::new()))]),
-        RetryTarget::From(step) if failed.contains(&step) => {
-            Ok(vec![retried(run, retry, (vec![step], Vec::new()))])
+        RetryTarget::From(step) | RetryTarget::Child(step, _) if failed.contains(step) => {
+            Ok(vec![retried(run, retry, (vec![*step], Vec::new()))])
         }
-        RetryTarget::Iteration(step, index) if can_go_on(run, step, index) => {
+        RetryTarget::Iteration(step, index, _) if can_go_on(run, *step, *index) => {
             Ok(vec![retried(run, retry, (Vec::new(), Vec::new()))])
         }
-        RetryTarget::From(step) | RetryTarget::Iteration(step, _) | RetryTarget::Skip(step) => {
-            Err(step_not_allowed(run, step, "retry"))
-        }
+        RetryTarget::From(step)
+        | RetryTarget::Child(step, _)
+        | RetryTarget::Iteration(step, ..)
+        | RetryTarget::Skip(step) => Err(step_not_allowed(run, *step, "retry")),
     }
 }
 
 fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
     let open: Vec<_> = incomplete(run).collect();
-    match retry.target {
+    match retry.target.clone() {
         RetryTarget::Incomplete if open.is_empty() => Err(not_allowed(run, "retry")),
         RetryTarget::Incomplete => Ok(vec![retried(run, retry, (open, Vec::new()))]),
-        RetryTarget::From(step) => {
+        RetryTarget::Child(step, _) if run.state_of(step).is_some_and(StepState::is_complete) => {
+            Err(step_not_allowed(run, step, "retry"))
+        }
+        RetryTarget::From(step) | RetryTarget::Child(step, _) => {
             let mut fresh = dependents(run, step);
             // What failed goes on where it was.
             if !run.state_of(step).is_some_and(StepState::is_complete) {
@@ -56,7 +59,7 @@ fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
             steps.insert(step);
             Ok(vec![retried(run, retry, (steps.into_iter().collect(), fresh))])
         }
-        RetryTarget::Iteration(step, index) => {
+        RetryTarget::Iteration(step, index, _) => {
             if !can_go_on(run, step, index) {
                 return Err(step_not_allowed(run, step, "retry"));
             }
@@ -89,9 +92,9 @@ fn retried(run: &Run, retry: &Retry, (steps, fresh): (Vec<StepIndex>, Vec<StepIn
         given: retry.given.clone().map(Box::new),
         steps,
         fresh,
-        only: match retry.target {
-            RetryTarget::Iteration(step, index) => Some((step, index)),
-            _ => None,
+        inner: match &retry.target {
+            RetryTarget::Iteration(..) | RetryTarget::Child(..) => retry.target.clone(),
+            _ => RetryTarget::Incomplete,
         },
         queued: retry.queued && is_over,
     }

@@ -1,5 +1,6 @@
 //! One step within a run: how it stands and what it has come to.
 
+use crate::command::RetryTarget;
 use crate::event::{Ending, Unsatisfied};
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, Timestamp};
@@ -48,6 +49,8 @@ pub struct StepRun {
     pub child: Option<RunId>,
     /// How often that run was taken up again for this step.
     pub child_generation: u32,
+    /// What of that run was taken up again the last time.
+    pub child_target: RetryTarget,
     /// How the steps of its subworkflow ended.
     pub(crate) below: Rollup,
     /// Whether it has been let go past its breakpoint.
@@ -95,6 +98,10 @@ pub enum StepState {
     Delegated {
         /// The run.
         child: RunId,
+        /// The workflow's name.
+        workflow: String,
+        /// Which version of it.
+        version: String,
     },
     /// It gave this output.
     Succeeded {
@@ -152,8 +159,8 @@ pub struct Iterations {
     pub ending: Option<Ending>,
     /// Those that had ended and are due to go on.
     pub again: BTreeSet<u32>,
-    /// How often each was retried, where it was.
-    pub generations: BTreeMap<u32, u32>,
+    /// Those that were retried: how often, and what of them the last time.
+    pub(crate) retried: BTreeMap<u32, (u32, RetryTarget)>,
     /// What the current iteration of a `while` sees as its variables.
     pub variables: Option<Payload>,
     /// How the steps of those that are over ended.
@@ -183,6 +190,7 @@ impl StepRun {
             usage: Usage::default(),
             child: None,
             child_generation: 0,
+            child_target: RetryTarget::Incomplete,
             below: Rollup::default(),
             is_past_breakpoint: false,
             keeps_journal: false,
