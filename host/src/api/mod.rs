@@ -11,8 +11,10 @@ mod runs;
 mod schemas;
 mod secrets;
 mod signals;
+mod user;
 mod view;
 mod waitpoints;
+mod workflow_view;
 mod workflows;
 
 use crate::driver::Driver;
@@ -72,6 +74,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(workflows::apply))
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::get))
+        .routes(routes!(workflows::versions))
         .routes(routes!(schemas::workflow))
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))

@@ -2,8 +2,8 @@
 //! problems with a stable `code`.
 
 use crate::driver::{
-    self, ApplyError, PublishError, PushError, SecretError, SignalRunError, StartError,
-    WaitpointError,
+    self, ApplyError, BreakpointError, PublishError, PushError, SecretError, SignalRunError,
+    StartError, TagError, WaitpointError, WorkflowError,
 };
 use crate::store;
 use axum::Json;
@@ -126,7 +126,7 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let detail = error.to_string();
         match error {
-            StartError::NoSuchWorkflow(_) => Self::not_found("workflow_not_found", detail),
+            StartError::Workflow(error) => error.into(),
             StartError::BadParams(all) => {
                 let problems = all.into_iter().map(|message| ProblemItem {
                     line: 0,
@@ -143,6 +143,46 @@ impl From<StartError> for Problem {
             }
             StartError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
             StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<WorkflowError> for Problem {
+    fn from(error: WorkflowError) -> Self {
+        let detail = error.to_string();
+        let conflict = StatusCode::CONFLICT;
+        match error {
+            WorkflowError::Unknown(_) | WorkflowError::NoSuchVersion { .. } => {
+                Self::not_found("workflow_not_found", detail)
+            }
+            WorkflowError::Inactive(_) => Self::new(conflict, "workflow_inactive", detail),
+            WorkflowError::BadProperty(_) => Self::bad_request(detail),
+            WorkflowError::StrategyRefused(_) => {
+                Self::new(conflict, "run_strategy_refused", detail)
+            }
+            WorkflowError::OpenRuns { .. } => Self::new(conflict, "runs_are_open", detail),
+            WorkflowError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TagError> for Problem {
+    fn from(error: TagError) -> Self {
+        match error {
+            TagError::Unlimited(_) => Self::not_found("tag_not_limited", error.to_string()),
+            TagError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BreakpointError> for Problem {
+    fn from(error: BreakpointError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BreakpointError::Workflow(error) => error.into(),
+            BreakpointError::NoSuchStep { .. } => Self::not_found("step_not_found", detail),
+            BreakpointError::Absent { .. } => Self::not_found("breakpoint_not_found", detail),
+            BreakpointError::Store(error) => error.into(),
         }
     }
 }
@@ -166,6 +206,7 @@ impl From<ApplyError> for Problem {
                 });
                 Self { problems: problems.collect(), ..problem }
             }
+            ApplyError::Refused(error) => error.into(),
             ApplyError::Store(error) => error.into(),
         }
     }

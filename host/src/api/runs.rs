@@ -6,7 +6,7 @@ use super::view::{IterationView, LogLineView, PageView, RunItemView, RunView, St
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::crash;
-use crate::driver::{Driver, Snapshot, StartRun};
+use crate::driver::{Driver, Snapshot, StartRun, VersionSelector};
 use crate::store::RunRecord;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -27,8 +27,10 @@ const WAIT_S_MAX: f64 = 60.0;
 pub(super) struct StartBody {
     /// The workflow's name.
     workflow: String,
-    /// Its version; the latest if absent.
-    version: Option<u64>,
+    /// A number, `latest`, `active`, or `default`: the active one, and the
+    /// latest if none is active. `default` if absent.
+    #[schema(value_type = Option<Object>, example = 3)]
+    version: Option<VersionSelector>,
     /// The params that are given.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -80,7 +82,7 @@ pub(super) async fn start(
     });
     let start = StartRun {
         workflow: body.workflow,
-        version: body.version,
+        version: body.version.unwrap_or_default(),
         params: body.params,
         idempotency_key: key.transpose()?,
     };

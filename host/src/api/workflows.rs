@@ -1,57 +1,67 @@
 //! Workflows: definitions that are checked, versioned and shown.
 
 use super::problem::Problem;
-use super::view::{PageView, ParamView, PinView, WorkflowItemView, WorkflowView};
+use super::user::User;
+use super::view::PageView;
+use super::workflow_view::{VersionItemView, WorkflowItemView, WorkflowView, workflow_view};
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
-use crate::driver::Driver;
-use crate::store::VersionRecord;
+use crate::driver::{Applied, Apply, Driver, VersionSelector};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use segno_engine::workflow::{Param, Workflow};
 use serde::Deserialize;
 
-/// Whether a definition is only checked.
+/// What becomes of a definition.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ApplyQuery {
     /// Check the definition, and change nothing.
     #[serde(default)]
     dry_run: bool,
+    /// Whether its version becomes the active one; `true` unless said.
+    active: Option<bool>,
 }
 
 /// Which version of a workflow is meant.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct VersionQuery {
-    /// The latest unless said.
-    version: Option<u64>,
+    /// A number, `latest`, `active`, or `default`: the active one, and the
+    /// latest if none is active. `default` unless said.
+    version: Option<String>,
 }
 
 /// Push a workflow
 ///
 /// The body is a definition in YAML or JSON. Every problem is named at once,
-/// with its place and the remedy; then nothing has changed.
+/// with its place and the remedy; then nothing has changed. Properties that it
+/// names become the workflow's, the others stay. The very same definition makes
+/// no new version.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/workflows", tag = "workflows",
-    params(("tenant" = String, Path), ApplyQuery),
+    params(("tenant" = String, Path), ApplyQuery, ("x-segno-user" = Option<String>, Header)),
     request_body(content = String, content_type = "application/yaml"),
     responses((status = 201, body = WorkflowView), (status = 200, body = WorkflowView, description = "a dry run, or the very same was there"),
-        (status = 422, body = Problem)))]
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn apply(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
+    User(by): User,
     Query(query): Query<ApplyQuery>,
     source: String,
 ) -> Result<(StatusCode, Json<WorkflowView>), Problem> {
-    if query.dry_run {
-        let (record, workflow) = driver.validate_workflow(&tenant, &source)?;
-        return Ok((StatusCode::OK, Json(workflow_view(&record, &workflow))));
-    }
-    let applied = driver.apply_workflow(&tenant, &source).await?;
-    let status = if applied.unchanged { StatusCode::OK } else { StatusCode::CREATED };
-    let view = workflow_view(&applied.record, &applied.workflow);
-    Ok((status, Json(WorkflowView { unchanged: Some(applied.unchanged), ..view })))
+    let apply = Apply { source: &source, active: query.active.unwrap_or(true), by: &by };
+    let Applied { record, version, workflow, unchanged } = match query.dry_run {
+        true => driver.validate_workflow(&tenant, apply).await?,
+        false => driver.apply_workflow(&tenant, apply).await?,
+    };
+    let status = match query.dry_run || unchanged {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    };
+    let view = workflow_view(record, version, &workflow);
+    let unchanged = Some(unchanged).filter(|_| !query.dry_run);
+    Ok((status, Json(WorkflowView { unchanged, ..view })))
 }
 
 /// List workflows
@@ -66,11 +76,7 @@ pub(super) async fn list(
     let paging = paging(query.limit, query.cursor.as_deref())?;
     let page = driver.store().workflows(&tenant, &paging)?;
     driver.store().barrier().durable().await?;
-    let items = page.items.into_iter().map(|record| WorkflowItemView {
-        workflow: record.name,
-        version: record.latest_version,
-        changed_at: rfc3339(record.changed_at),
-    });
+    let items = page.items.into_iter().map(WorkflowItemView::from);
     Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
 }
 
@@ -84,47 +90,37 @@ pub(super) async fn get(
     Path((_, name)): Path<(String, String)>,
     Query(query): Query<VersionQuery>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    let Some((record, workflow)) = driver.workflow_record(&tenant, &name, query.version)? else {
-        let what = query.version.map_or(String::new(), |version| format!(" version {version} of"));
-        let detail = format!(
-            "there is no{what} workflow {name:?}; `segno workflow list` shows what there is"
-        );
-        return Err(Problem::not_found("workflow_not_found", detail));
+    let selector: VersionSelector = match query.version {
+        Some(version) => version.parse()?,
+        None => VersionSelector::Default,
     };
+    let selected = driver.workflow_selected(&tenant, &name, selector)?;
+    let version = driver.version_record(&tenant, &name, selected.version)?;
     driver.store().barrier().durable().await?;
-    let view = workflow_view(&record, &workflow);
-    Ok(Json(WorkflowView { source: Some(record.source), ..view }))
+    let source = Some(version.source.clone());
+    let view = workflow_view(selected.record, version, &selected.workflow);
+    Ok(Json(WorkflowView { source, ..view }))
 }
 
-fn workflow_view(record: &VersionRecord, workflow: &Workflow) -> WorkflowView {
-    let pins = record.pins.iter().map(|(reference, pin)| PinView {
-        reference: reference.clone(),
-        version: pin.version.clone(),
-        digest: pin.digest.clone(),
+/// List the versions of a workflow, newest first
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/workflows/{workflow}/versions", tag = "workflows",
+    params(("tenant" = String, Path), ("workflow" = String, Path), PageQuery),
+    responses((status = 200, body = PageView<VersionItemView>), (status = 404, body = Problem)))]
+pub(super) async fn versions(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, name)): Path<(String, String)>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<PageView<VersionItemView>>, Problem> {
+    let paging = paging(query.limit, query.cursor.as_deref())?;
+    let record = driver.workflow_named(&tenant, &name)?;
+    let page = driver.store().versions(&tenant, &name, &paging)?;
+    driver.store().barrier().durable().await?;
+    let items = page.items.into_iter().map(|version| VersionItemView {
+        version: version.version,
+        active: record.active_version == Some(version.version),
+        created_at: rfc3339(version.created_at),
+        created_by: version.created_by,
     });
-    WorkflowView {
-        workflow: record.workflow.clone(),
-        version: record.version,
-        description: workflow.description.clone(),
-        owner: workflow.owner.clone(),
-        params: workflow.params.iter().map(param_view).collect(),
-        components: pins.collect(),
-        created_at: rfc3339(record.created_at),
-        source: None,
-        unchanged: None,
-    }
-}
-
-fn param_view(param: &Param) -> ParamView {
-    ParamView {
-        name: param.name.clone(),
-        kind: param.kind.to_string(),
-        required: param.value.is_none() && !param.optional,
-        default: param
-            .value
-            .as_ref()
-            .and_then(|value| value.constant())
-            .map(|value| value.value().clone()),
-        description: param.description.clone(),
-    }
+    Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
 }

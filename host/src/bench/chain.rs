@@ -2,7 +2,7 @@
 //! started in the process, without HTTP, and waited for until they are durable.
 
 use super::{Spread, cpu_s, histogram, host};
-use crate::driver::{Driver, StartRun};
+use crate::driver::{Driver, StartRun, VersionSelector};
 use crate::sandbox::{Context, Limits, Task};
 use crate::store::{Digest, Write};
 use anyhow::{Context as _, Result, ensure};
@@ -86,7 +86,10 @@ impl Chain {
         let bytes = std::fs::read(&self.component)
             .with_context(|| format!("{} cannot be read", self.component.display()))?;
         driver.push_component(&tenant, ("noop", "1.0.0"), bytes.clone()).await?;
-        driver.apply_workflow(&tenant, &definition(self.steps)).await.map_err(explain)?;
+        driver
+            .apply_workflow(&tenant, super::push(&definition(self.steps)))
+            .await
+            .map_err(explain)?;
         let warm_up = Duration::from_millis(500).min(self.duration);
         self.load(&driver, &tenant, warm_up).await?;
         let (cpu_before, stats_before) = (cpu_s(), driver.store().stats());
@@ -144,7 +147,7 @@ impl Chain {
 async fn one_workflow(driver: &Driver, tenant: &TenantId) -> Result<()> {
     let start = StartRun {
         workflow: "chain".to_owned(),
-        version: None,
+        version: VersionSelector::Default,
         params: Map::new(),
         idempotency_key: None,
     };

@@ -7,7 +7,7 @@ mod suspended;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::Driver;
+use crate::driver::{Apply, Driver};
 use crate::server;
 use anyhow::Result;
 pub use chain::{Chain, Figures, Floor};
@@ -44,6 +44,11 @@ fn histogram() -> Histogram<u64> {
 fn cpu_s() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// A definition that becomes the active version.
+fn push(source: &str) -> Apply<'_> {
+    Apply { source, active: true, by: "bench" }
 }
 
 /// A host of its own in `directory`, without a network. Guests that wait leave

@@ -2,7 +2,7 @@
 //! lengths, woken again and again.
 
 use super::{cpu_s, host};
-use crate::driver::{Driver, RunSignal, StartRun};
+use crate::driver::{Driver, RunSignal, StartRun, VersionSelector};
 use anyhow::{Context as _, Result, ensure};
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::payload::Payload;
@@ -64,7 +64,10 @@ impl Replay {
         let bytes = std::fs::read(&self.component)
             .with_context(|| format!("{} cannot be read", self.component.display()))?;
         driver.push_component(&tenant, ("waiter", "1.0.0"), bytes).await?;
-        driver.apply_workflow(&tenant, DEFINITION).await.map_err(super::chain::explain)?;
+        driver
+            .apply_workflow(&tenant, super::push(DEFINITION))
+            .await
+            .map_err(super::chain::explain)?;
         let mut journals: Vec<Journal> = Vec::new();
         for entries in LENGTHS {
             progress(&format!("playing a journal of {entries} calls"));
@@ -81,7 +84,7 @@ impl Replay {
     async fn measure(&self, driver: &Driver, tenant: &TenantId, entries: u32) -> Result<Journal> {
         let start = StartRun {
             workflow: "replaying".to_owned(),
-            version: None,
+            version: VersionSelector::Default,
             params: [("calls".to_owned(), json!(entries))].into_iter().collect(),
             idempotency_key: None,
         };

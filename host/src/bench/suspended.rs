@@ -2,7 +2,7 @@
 //! host starts that has them.
 
 use super::{Spread, cpu_s, histogram, host};
-use crate::driver::{Driver, Publish, StartRun};
+use crate::driver::{Driver, Publish, StartRun, VersionSelector};
 use anyhow::{Context as _, Result, bail, ensure};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::payload::Payload;
@@ -88,7 +88,10 @@ impl Suspended {
         let bytes = std::fs::read(&self.component)
             .with_context(|| format!("{} cannot be read", self.component.display()))?;
         driver.push_component(&tenant, ("waiter", "1.0.0"), bytes).await?;
-        driver.apply_workflow(&tenant, DEFINITION).await.map_err(super::chain::explain)?;
+        driver
+            .apply_workflow(&tenant, super::push(DEFINITION))
+            .await
+            .map_err(super::chain::explain)?;
         let warm = json!({ "until": 0 });
         end_of(&driver, &tenant, start(&driver, &tenant, warm).await?).await?;
 
@@ -251,7 +254,7 @@ async fn start_many(
 async fn start(driver: &Driver, tenant: &TenantId, wait: Value) -> Result<RunId> {
     let start = StartRun {
         workflow: "waiting".to_owned(),
-        version: None,
+        version: VersionSelector::Default,
         params: [("wait".to_owned(), wait)].into_iter().collect(),
         idempotency_key: None,
     };

@@ -29,14 +29,28 @@ pub(super) struct Component {
 pub(super) struct Workflow {
     pub(super) workflow: String,
     pub(super) version: u64,
-    pub(super) description: Option<String>,
-    pub(super) owner: Option<String>,
+    pub(super) latest_version: u64,
+    pub(super) active_version: Option<u64>,
+    pub(super) properties: Properties,
     pub(super) params: Vec<Param>,
     pub(super) components: Vec<Pin>,
     pub(super) created_at: String,
     pub(super) source: Option<String>,
     #[serde(default)]
     pub(super) unchanged: bool,
+}
+
+/// What is set for a workflow beside its versions.
+#[derive(Debug, Deserialize)]
+pub(super) struct Properties {
+    pub(super) owner: Option<String>,
+    pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
+    pub(super) run_strategy: String,
+    pub(super) step_concurrency: Option<u32>,
+    pub(super) paused: bool,
+    pub(super) paused_note: Option<String>,
 }
 
 /// A parameter of a workflow.
@@ -62,7 +76,9 @@ pub(super) struct Pin {
 #[derive(Debug, Deserialize)]
 pub(super) struct WorkflowItem {
     pub(super) workflow: String,
-    pub(super) version: u64,
+    pub(super) latest_version: u64,
+    pub(super) active_version: Option<u64>,
+    pub(super) properties: Properties,
     pub(super) changed_at: String,
 }
 

@@ -4,7 +4,7 @@
 use super::durable::{Player, broken, refusal_of, refused};
 use super::live::{Live, LiveState};
 use super::wait::result_of;
-use super::{Driver, Due, Error, Extra, inspect};
+use super::{Driver, Due, Error, Extra, Selected, WorkflowError, inspect};
 use crate::crash;
 use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
 use crate::store::{self, Ticket};
@@ -116,17 +116,11 @@ impl Player {
         (name, version): (&str, Option<u64>),
         params: &str,
     ) -> Result<Result<Wanted, Refusal>, Gone> {
-        let found = self.driver.workflow(self.tenant(), name, version);
-        let found = match found {
+        let found = self.driver.workflow_selected(self.tenant(), name, version.into());
+        let Selected { version, workflow, .. } = match found {
             Ok(found) => found,
-            Err(error) => return refusal_of(error).map(Err),
-        };
-        let Some((version, workflow)) = found else {
-            let what = match version {
-                Some(version) => format!("workflow {name:?} has no version {version}"),
-                None => format!("there is no workflow {name:?}; apply it first"),
-            };
-            return Ok(refused("not-found", what));
+            Err(WorkflowError::Store(error)) => return refusal_of(error).map(Err),
+            Err(unknown) => return Ok(refused("not-found", unknown.to_string())),
         };
         let Ok(Value::Object(given)) = serde_json::from_str(params) else {
             return Ok(refused("invalid", "the params of a run are a JSON object".to_owned()));

@@ -134,8 +134,7 @@ impl Driver {
         let Some(Event::RunCreated { workflow, version, .. }) = created else {
             return Ok(None);
         };
-        let found = self.workflow(tenant, workflow, Some(*version))?;
-        Ok(found.map(|(_, workflow)| workflow))
+        Ok(self.workflow(tenant, workflow, *version)?)
     }
 }
 

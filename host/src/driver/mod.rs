@@ -19,9 +19,13 @@ mod recover;
 mod secrets;
 mod signals;
 mod start;
+mod version;
 mod wait;
 
-pub use catalog::{Applied, ApplyError, PushError, Pushed};
+pub use catalog::{
+    Applied, Apply, ApplyError, BreakpointError, PropertiesChange, PushError, Pushed, Selected,
+    TagError, WorkflowError,
+};
 pub use inbox::{RunSignal, SignalRunError, WaitpointError};
 pub use inspect::Snapshot;
 pub use journal::Called;
@@ -29,6 +33,7 @@ pub use logs::LogPage;
 pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
 pub use start::{StartError, StartRun, Started};
+pub use version::VersionSelector;
 
 use crate::clock::Clock;
 use crate::config::Limits;

@@ -80,8 +80,8 @@ impl Driver {
         let Some(Event::RunCreated { workflow, version, .. }) = created else {
             return Err("its history does not begin with its start".to_owned());
         };
-        let found = self.workflow(tenant, workflow, Some(*version)).map_err(|e| e.to_string())?;
-        let (_, workflow) =
+        let found = self.workflow(tenant, workflow, *version).map_err(|e| e.to_string())?;
+        let workflow =
             found.ok_or_else(|| format!("version {version} of workflow {workflow} is gone"))?;
         let folded = inspect::fold(run, workflow, Surroundings::unknown(), &history)
             .map_err(|corrupt| corrupt.to_string())?;

@@ -1,7 +1,7 @@
 //! How a run comes into being: its workflow is found, its params are checked,
 //! it gets a number, and the same request never starts two.
 
-use super::{Driver, Extra, inspect};
+use super::{Driver, Extra, Selected, VersionSelector, WorkflowError, inspect};
 use crate::crash;
 use crate::driver::live::Live;
 use crate::store::{self, RequestRecord, Ticket, Write};
@@ -21,8 +21,8 @@ const PENDING_REQUESTS_MAX: usize = 10_000;
 pub struct StartRun {
     /// The workflow's name.
     pub workflow: String,
-    /// Its version; the latest if absent.
-    pub version: Option<u64>,
+    /// Its version.
+    pub version: VersionSelector,
     /// The params that are given.
     pub params: Map<String, Value>,
     /// Names the request, so that asking twice starts one run.
@@ -44,8 +44,8 @@ pub struct Started {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no such workflow or version.
-    #[error("{0}")]
-    NoSuchWorkflow(String),
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
     /// The params do not fit.
     #[error("the params do not fit: {}", .0.join("; "))]
     BadParams(Vec<String>),
@@ -92,16 +92,8 @@ impl Driver {
         tenant: &TenantId,
         start: StartRun,
     ) -> Result<(Started, Ticket), StartError> {
-        let found = self.workflow(tenant, &start.workflow, start.version)?;
-        let Some((version, workflow)) = found else {
-            return Err(StartError::NoSuchWorkflow(match start.version {
-                Some(version) => format!("workflow {:?} has no version {version}", start.workflow),
-                None => format!(
-                    "there is no workflow {:?}; `segno workflow list` shows what there is",
-                    start.workflow
-                ),
-            }));
-        };
+        let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
+        let Selected { version, workflow, .. } = selected;
         let params = workflow.bind_params(&start.params).map_err(StartError::BadParams)?;
         let hash = hash_of(&start);
         let mut due = VecDeque::new();
@@ -192,6 +184,8 @@ impl Driver {
 /// Tells one request from another with the same key.
 fn hash_of(start: &StartRun) -> [u8; 32] {
     let StartRun { workflow, version, params, idempotency_key: _ } = start;
+    // A request without a version has always been hashed like this.
+    let version = Some(version).filter(|version| **version != VersionSelector::Default);
     let text = serde_json::json!([workflow, version, params]).to_string();
     Sha256::digest(text).into()
 }

@@ -5,6 +5,8 @@
 //! tenant or name can be the prefix of another's rows. Nothing here reads or
 //! writes.
 
+mod workflows;
+
 use std::fmt;
 
 use super::error::Error;
@@ -12,7 +14,7 @@ use segno_engine::id::{RunId, TenantId};
 use segno_engine::signal::Scalar;
 use sha2::{Digest as _, Sha256};
 
-/// The longest name of a workflow, a component or a version.
+/// The longest name of a workflow, a component, a version, a tag or a step.
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// The longest idempotency key.
@@ -41,6 +43,11 @@ enum Kind {
     OpenRun = 0x01,
     Workflow = 0x10,
     Version = 0x11,
+    WorkflowChange = 0x12,
+    TagLimit = 0x13,
+    Blocker = 0x14,
+    Breakpoint = 0x15,
+    DeletedWorkflow = 0x16,
     Component = 0x20,
     ComponentBytes = 0x21,
     Run = 0x30,
@@ -72,18 +79,6 @@ impl Key {
     /// The mark that a run is not over.
     pub fn open_run(tenant: &TenantId, run: RunId) -> Key {
         Builder::new(tenant, Kind::OpenRun).bytes(&run.to_bytes()).key()
-    }
-
-    /// A workflow and its properties.
-    pub fn workflow(tenant: &TenantId, name: &str) -> Result<Key, Error> {
-        let key = Builder::new(tenant, Kind::Workflow).name("workflow name", name)?;
-        Ok(key.key())
-    }
-
-    /// One pushed version of a workflow.
-    pub fn version(tenant: &TenantId, workflow: &str, version: u64) -> Result<Key, Error> {
-        let key = Builder::new(tenant, Kind::Version).name("workflow name", workflow)?;
-        Ok(key.number(version).key())
     }
 
     /// One pushed version of a component.
@@ -233,6 +228,13 @@ impl Key {
         }
     }
 
+    /// The number that ends this key below `prefix`.
+    pub(super) fn number_below(&self, prefix: &Prefix) -> Result<u64, Error> {
+        let number = self.below(prefix).and_then(|rest| rest.try_into().ok());
+        let no_number = || Error::corrupt(format!("the row {self:?} has no number"));
+        number.map(u64::from_be_bytes).ok_or_else(no_number)
+    }
+
     /// The key's bytes, in whose order rows are scanned.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -253,17 +255,6 @@ impl Prefix {
     /// The open runs of a tenant.
     pub fn open_runs(tenant: &TenantId) -> Prefix {
         Builder::new(tenant, Kind::OpenRun).prefix()
-    }
-
-    /// The workflows of a tenant, by name.
-    pub fn workflows(tenant: &TenantId) -> Prefix {
-        Builder::new(tenant, Kind::Workflow).prefix()
-    }
-
-    /// The versions of a workflow, oldest first.
-    pub fn versions(tenant: &TenantId, workflow: &str) -> Result<Prefix, Error> {
-        let prefix = Builder::new(tenant, Kind::Version).name("workflow name", workflow)?;
-        Ok(prefix.prefix())
     }
 
     /// The components of a tenant, by name and version.

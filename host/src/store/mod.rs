@@ -3,11 +3,13 @@
 //! A commit is data, ordered at once and durable a moment later, together with
 //! whatever else arrived meanwhile. No workflow logic lives here, and nothing
 //! outside of this folder knows how or where a row is kept. `keys` says where,
-//! `records`, `signals` and `values` what, `line` and `committer` when;
+//! `records`, `workflows`, `signals` and the like what, `line` and `committer` when;
 //! `backend` is the contract that `memory` and `sled` fulfil, and `suite` is
 //! the check that they do.
 
 mod backend;
+mod blockers;
+mod breakpoints;
 mod committer;
 mod digest;
 mod directory;
@@ -23,8 +25,11 @@ mod records;
 mod signals;
 mod sled;
 mod split;
+mod strategy;
+mod tags;
 mod ticket;
 mod values;
+mod workflows;
 
 #[cfg(test)]
 mod suite;
@@ -37,6 +42,7 @@ use committer::Committer;
 use line::Line;
 
 pub use backend::{Backend, Direction, SCAN_BYTES_MAX, SCAN_ROWS_MAX, Scan, Write};
+pub use breakpoints::Breakpoint;
 pub use digest::Digest;
 pub use error::Error;
 pub use journals::JournalRow;
@@ -47,13 +53,16 @@ pub use keys::{
 pub use line::Stats;
 pub use memory::Memory;
 pub use page::{Cursor, PAGE_ROWS_MAX, Page, Paging};
-pub use records::{
-    AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord, VersionRecord, WorkflowRecord,
-};
+pub use records::{AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord};
 pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
 pub use sled::Options;
+pub use strategy::{parse_strategy, strategy_text};
+pub use tags::TagLimit;
 pub use ticket::Ticket;
 pub use values::{SecretRecord, ValueRecord};
+pub use workflows::{
+    DeletedWorkflow, Properties, VersionRecord, WorkflowAction, WorkflowChange, WorkflowRecord,
+};
 
 /// The rows of all tenants, and the one order of their changes.
 ///

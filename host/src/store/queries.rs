@@ -9,9 +9,7 @@ use super::digest::Digest;
 use super::error::Error;
 use super::keys::{Key, Prefix};
 use super::page::{Page, Paging};
-use super::records::{
-    AttemptLog, ComponentRecord, Record, RequestRecord, RunRecord, VersionRecord, WorkflowRecord,
-};
+use super::records::{AttemptLog, ComponentRecord, Record, RequestRecord, RunRecord};
 use segno_engine::id::{RunId, TenantId};
 
 /// All of these fail with [`Error::Corrupt`] or [`Error::Unavailable`], and
@@ -61,40 +59,6 @@ impl Store {
             return Err(Error::corrupt(what));
         }
         Ok(Some(bytes))
-    }
-
-    /// A workflow.
-    pub fn workflow(&self, tenant: &TenantId, name: &str) -> Result<Option<WorkflowRecord>, Error> {
-        self.record(&Key::workflow(tenant, name)?)
-    }
-
-    /// The workflows of a tenant, by name.
-    pub fn workflows(
-        &self,
-        tenant: &TenantId,
-        paging: &Paging,
-    ) -> Result<Page<WorkflowRecord>, Error> {
-        self.records(Prefix::workflows(tenant), paging)
-    }
-
-    /// One version of a workflow.
-    pub fn version(
-        &self,
-        tenant: &TenantId,
-        workflow: &str,
-        version: u64,
-    ) -> Result<Option<VersionRecord>, Error> {
-        self.record(&Key::version(tenant, workflow, version)?)
-    }
-
-    /// The versions of a workflow, oldest first.
-    pub fn versions(
-        &self,
-        tenant: &TenantId,
-        workflow: &str,
-        paging: &Paging,
-    ) -> Result<Page<VersionRecord>, Error> {
-        self.records(Prefix::versions(tenant, workflow)?, paging)
     }
 
     /// A run.
@@ -180,12 +144,6 @@ impl Store {
         decoded.collect()
     }
 
-    /// The highest number that a run of this workflow has; 0 before the first.
-    pub fn last_run_number(&self, tenant: &TenantId, workflow: &str) -> Result<u64, Error> {
-        let newest = self.runs(tenant, Some(workflow), &Paging::first(1))?;
-        Ok(newest.items.first().map_or(0, |run| run.number))
-    }
-
     /// All versions of a component.
     pub fn component_versions(
         &self,
@@ -228,6 +186,24 @@ impl Store {
         Ok(())
     }
 
+    /// The runs of a workflow that are not over, oldest first, and at most
+    /// `limit` of them. Costs a look-up for every open run of the tenant.
+    pub fn open_runs_of(
+        &self,
+        tenant: &TenantId,
+        workflow: &str,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, Error> {
+        let prefix = Prefix::open_runs(tenant);
+        let mut found = Vec::new();
+        self.each_below(prefix.clone(), |key, _| {
+            let run = self.run(tenant, run_id(key, key.below(&prefix).unwrap_or_default())?)?;
+            found.extend(run.filter(|run| run.workflow == workflow && found.len() < limit));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Every row below `prefix`, fetched by the page.
     pub(super) fn each_below(
         &self,
@@ -268,18 +244,13 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         let rows = self.scan(&Scan::new(prefix.clone(), limit).after(after))?;
-        let number = |(key, value): (Key, Vec<u8>)| {
-            let number = key.below(&prefix).and_then(|rest| rest.try_into().ok());
-            match number {
-                Some(number) => Ok((u64::from_be_bytes(number), value)),
-                None => Err(Error::corrupt(format!("the row {key:?} has no number"))),
-            }
-        };
-        rows.into_iter().map(number).collect()
+        let numbered = rows.into_iter().map(|(key, value)| Ok((key.number_below(&prefix)?, value)));
+        numbered.collect()
     }
 }
 
-fn run_id(key: &Key, bytes: &[u8]) -> Result<RunId, Error> {
+/// The run that a row names.
+pub(super) fn run_id(key: &Key, bytes: &[u8]) -> Result<RunId, Error> {
     let bytes = <[u8; 16]>::try_from(bytes);
     bytes
         .map(RunId::from_bytes)

@@ -4,8 +4,6 @@
 //! default; a change that old readers would misread gets a new format byte.
 //! Nothing here decides anything about a run.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +14,6 @@ use super::hex;
 use super::keys::Key;
 use segno_engine::grant::Requests;
 use segno_engine::id::{RunId, TenantId, Timestamp};
-use segno_engine::workflow::Pin;
 
 const FORMAT: u8 = 1;
 
@@ -48,32 +45,6 @@ pub struct ComponentRecord {
     /// The hosts and secrets it asks for.
     #[serde(default)]
     pub requests: Requests,
-}
-
-/// A workflow, and what belongs to it rather than to a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkflowRecord {
-    /// The name, unique within the tenant.
-    pub name: String,
-    /// The version that a new run gets.
-    pub latest_version: u64,
-    /// When that version was pushed.
-    pub changed_at: Timestamp,
-}
-
-/// One pushed version of a workflow. Immutable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VersionRecord {
-    /// The workflow's name.
-    pub workflow: String,
-    /// Counted from 1.
-    pub version: u64,
-    /// The definition as it was pushed.
-    pub source: String,
-    /// What each component reference in it stands for.
-    pub pins: BTreeMap<String, Pin>,
-    /// When it was pushed.
-    pub created_at: Timestamp,
 }
 
 /// How a run stands, for lists and answers. The truth is in its events.
@@ -165,14 +136,6 @@ impl Record for ComponentRecord {
     const WHAT: &str = "component record";
 }
 
-impl Record for WorkflowRecord {
-    const WHAT: &str = "workflow record";
-}
-
-impl Record for VersionRecord {
-    const WHAT: &str = "workflow version";
-}
-
 /// There are many of these, and each counts for a run that only waits: they are
 /// postcard instead of JSON.
 impl Record for RunRecord {
@@ -229,17 +192,6 @@ impl Write {
                 })
                 .collect()
         })
-    }
-
-    /// A new or changed workflow.
-    pub fn workflow(tenant: &TenantId, record: &WorkflowRecord) -> Result<Write, Error> {
-        Ok(put(Key::workflow(tenant, &record.name)?, record.encode()))
-    }
-
-    /// A new version of a workflow.
-    pub fn version(tenant: &TenantId, record: &VersionRecord) -> Result<Write, Error> {
-        let key = Key::version(tenant, &record.workflow, record.version)?;
-        Ok(put(key, record.encode()))
     }
 
     /// A new run: its record, its place in the lists, and the mark that it is open.

@@ -28,9 +28,10 @@ pub(super) struct Request {
     /// Which workflow
     #[arg(value_name = "WORKFLOW", value_parser = NonEmptyStringValueParser::new())]
     workflow: String,
-    /// Which version of it; the latest unless said
-    #[arg(long, value_name = "N")]
-    version: Option<u64>,
+    /// Which version of it: a number, latest, active, or default: the active one,
+    /// and the latest if none is active
+    #[arg(long, value_name = "VERSION", value_parser = NonEmptyStringValueParser::new())]
+    version: Option<String>,
     #[command(flatten)]
     params: Params,
     /// Start one run, however often this is asked with the same key
@@ -63,7 +64,7 @@ impl Request {
     pub(super) fn send(&self, client: &Client, wait_s: Option<u32>) -> Result<Box<RawValue>> {
         let Self { workflow, version, params, idempotency_key } = self;
         let params = params.bind(workflow, || {
-            let route = Route::to(["workflows", workflow]).with_any("version", *version);
+            let route = Route::to(["workflows", workflow]).with_any("version", version.as_ref());
             Ok(answer::read::<Workflow>(&client.get(&route)?)?.params)
         })?;
         let mut body = json!({ "workflow": workflow, "params": params });

@@ -1,6 +1,7 @@
 //! `segno workflow get`: what it is for, what a run may be given, and which
 //! components it stands on.
 
+use super::properties;
 use crate::cli::answer::{self, Param, Workflow};
 use crate::cli::client::Client;
 use crate::cli::component::short;
@@ -19,9 +20,10 @@ pub(in crate::cli) struct Arguments {
     /// Which workflow
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: String,
-    /// Which version; the latest unless said
-    #[arg(long, value_name = "N")]
-    version: Option<u64>,
+    /// Which version: a number, latest, active, or default: the active one, and
+    /// the latest if none is active
+    #[arg(long, value_name = "VERSION", value_parser = NonEmptyStringValueParser::new())]
+    version: Option<String>,
     /// Print the definition as it was applied
     #[arg(long)]
     source: bool,
@@ -32,7 +34,8 @@ pub(super) fn perform(
     client: &Client,
     terminal: &Terminal,
 ) -> Result<ExitCode> {
-    let route = Route::to(["workflows", &arguments.name]).with_any("version", arguments.version);
+    let route =
+        Route::to(["workflows", &arguments.name]).with_any("version", arguments.version.as_ref());
     let answer = client.get(&route)?;
     if terminal.is_json() {
         terminal.json(&answer)?;
@@ -51,12 +54,11 @@ fn show(workflow: Workflow, terminal: &Terminal) -> Result<()> {
     let mut facts = Table::of_facts();
     facts.fact("workflow", workflow.workflow);
     facts.fact("version", workflow.version.to_string());
-    if let Some(description) = workflow.description {
-        facts.fact("about", description);
+    if let Some(active) = workflow.active_version {
+        facts.fact("active", active.to_string());
     }
-    if let Some(owner) = workflow.owner {
-        facts.fact("owner", owner);
-    }
+    facts.fact("latest", workflow.latest_version.to_string());
+    properties::show(workflow.properties, &mut facts);
     facts.fact("applied", day_and_time(&workflow.created_at));
     terminal.table(&facts)?;
     if !workflow.params.is_empty() {

@@ -2,9 +2,10 @@
 
 use crate::cli::answer::{self, WorkflowItem};
 use crate::cli::client::Client;
+use crate::cli::ink::Ink;
 use crate::cli::measure::day_and_time;
 use crate::cli::route::Route;
-use crate::cli::table::Table;
+use crate::cli::table::{Cell, Table};
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
 use std::process::ExitCode;
@@ -32,10 +33,21 @@ pub(super) fn perform(
         terminal.note("no workflows; apply one with `segno workflow apply`");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(["WORKFLOW", "VERSION#", "CHANGED"]);
+    let mut table = Table::new(["WORKFLOW", "ACTIVE#", "LATEST#", "OWNER", "CHANGED", "STATE"]);
     for item in answer::read_all::<WorkflowItem>(&answers)? {
-        let version = item.version.to_string();
-        table.row([item.workflow.into(), version.into(), day_and_time(&item.changed_at).into()]);
+        let active = item.active_version.map(|version| version.to_string());
+        let state = match item.properties.paused {
+            true => Cell::inked("paused", Ink::Waiting),
+            false => "".into(),
+        };
+        table.row([
+            item.workflow.into(),
+            active.unwrap_or_default().into(),
+            item.latest_version.to_string().into(),
+            item.properties.owner.unwrap_or_default().into(),
+            day_and_time(&item.changed_at).into(),
+            state,
+        ]);
     }
     terminal.table(&table)?;
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ mod apply;
 mod get;
 mod list;
 mod problems;
+mod properties;
 mod schema;
 mod validate;
 

@@ -4,7 +4,7 @@
 //! What only one backend can show stands beside: `crashes` cuts the power of
 //! the memory backend and kills a process on the sled one, `directories` is
 //! about the files, `keys` about the addresses; `signals` are the rows of
-//! signals, values and secrets.
+//! signals, values and secrets, `workflows` those of what is set for workflows.
 
 mod commits;
 mod crashes;
@@ -12,6 +12,7 @@ mod directories;
 mod keys;
 mod reads;
 mod signals;
+mod workflows;
 
 use std::cell::RefCell;
 use std::future::Future;

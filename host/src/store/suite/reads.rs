@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::super::{
     AttemptLog, ComponentRecord, Cursor, Digest, Direction, Error, Key, LogLine, Page, Paging,
-    Prefix, RequestRecord, RunRecord, SCAN_BYTES_MAX, SCAN_ROWS_MAX, Scan, Store, VersionRecord,
-    WorkflowRecord, Write,
+    Prefix, Properties, RequestRecord, RunRecord, SCAN_BYTES_MAX, SCAN_ROWS_MAX, Scan, Store,
+    VersionRecord, WorkflowRecord, Write,
 };
 use super::{Place, commit, noise, on_every_backend, put, run, tenant};
 use segno_engine::id::{TenantId, Timestamp};
+use segno_engine::strategy::RunStrategy;
 use segno_engine::workflow::Pin;
 
 on_every_backend! {
@@ -160,9 +161,9 @@ fn definitions_are_listed(place: &dyn Place) {
     let (items, next) = (["load", "report"].map(workflow).into(), None);
     assert_eq!(all, Page { items, next });
     let first = store.versions(&owner, "report", &Paging::first(2)).unwrap();
-    assert_eq!(first.items, [version("report", 1), version("report", 2)]);
+    assert_eq!(first.items, [version("report", 10), version("report", 2)]);
     let rest = Paging::first(2).after(first.next);
-    let (items, next) = (vec![version("report", 10)], None);
+    let (items, next) = (vec![version("report", 1)], None);
     let found = store.versions(&owner, "report", &rest).unwrap();
     assert_eq!(found, Page { items, next });
     let elsewhere = store.workflows(&tenant("b"), &Paging::first(1)).unwrap();
@@ -331,7 +332,19 @@ fn component(name: &str, version: &str) -> ComponentRecord {
 }
 
 fn workflow(name: &str) -> WorkflowRecord {
-    WorkflowRecord { name: name.into(), latest_version: 2, changed_at: Timestamp(7) }
+    let properties = Properties {
+        owner: Some("weather-team".into()),
+        tags: vec!["nightly".into()],
+        run_strategy: Some(RunStrategy::Parallel(3)),
+        ..Properties::default()
+    };
+    WorkflowRecord {
+        name: name.into(),
+        latest_version: 2,
+        active_version: Some(1),
+        changed_at: Timestamp(7),
+        properties,
+    }
 }
 
 fn version(workflow: &str, version: u64) -> VersionRecord {
@@ -346,5 +359,6 @@ fn version(workflow: &str, version: u64) -> VersionRecord {
         source: "workflow: report\n# \u{1F3B5}".into(),
         pins: BTreeMap::from([("load@1".into(), pin)]),
         created_at: Timestamp(8),
+        created_by: "ada".into(),
     }
 }

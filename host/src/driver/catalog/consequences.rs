@@ -1,0 +1,35 @@
+//! What follows for runs when something is set beside them.
+
+use super::super::Driver;
+use crate::store::WorkflowRecord;
+use segno_engine::id::TenantId;
+
+impl Driver {
+    /// What follows once the change of a workflow is on stable storage.
+    pub(super) fn workflow_changed(
+        &self,
+        tenant: &TenantId,
+        before: &WorkflowRecord,
+        after: &WorkflowRecord,
+    ) {
+        let (old, new) = (&before.properties, &after.properties);
+        if old.step_concurrency != new.step_concurrency || old.tags != new.tags {
+            self.permits_changed(tenant);
+        }
+        if old.run_strategy != new.run_strategy || old.paused != new.paused {
+            self.admission_changed(tenant, &after.name);
+        }
+    }
+
+    /// Steps that wait for a permit may get one now.
+    #[expect(clippy::unused_self, reason = "steps do not wait for permits yet")]
+    pub(super) fn permits_changed(&self, _tenant: &TenantId) {}
+
+    /// Runs that wait for their turn may begin now.
+    #[expect(clippy::unused_self, reason = "runs do not wait for their turn yet")]
+    fn admission_changed(&self, _tenant: &TenantId, _workflow: &str) {}
+
+    /// Steps that stopped at a breakpoint which is gone go on.
+    #[expect(clippy::unused_self, reason = "steps do not stop at breakpoints yet")]
+    pub(super) fn breakpoint_gone(&self, _tenant: &TenantId, _workflow: &str, _step: &str) {}
+}

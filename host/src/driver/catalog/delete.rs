@@ -1,0 +1,50 @@
+//! Deleting a workflow: its name is free again, its numbers are not, and its
+//! runs can still be read.
+
+use super::super::Driver;
+use super::WorkflowError;
+use crate::store::{DeletedWorkflow, WorkflowAction, WorkflowRecord, Write};
+use segno_engine::id::TenantId;
+
+/// So many open runs are named at most.
+const NAMED_RUNS_MAX: usize = 20;
+
+impl Driver {
+    /// Deletes a workflow, with what is set beside it, and returns what it was.
+    /// Its versions and runs stay readable through the runs.
+    ///
+    /// # Errors
+    /// There is no such workflow, runs of it are open, or the store fails.
+    pub async fn delete_workflow(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        by: &str,
+    ) -> Result<WorkflowRecord, WorkflowError> {
+        let _naming = self.0.catalog.naming.lock().await;
+        let record = self.workflow_named(tenant, name)?;
+        // What was ordered until now can be read then.
+        self.0.store.barrier().durable().await?;
+        let open = self.0.store.open_runs_of(tenant, name, NAMED_RUNS_MAX)?;
+        if !open.is_empty() {
+            let runs = open.iter().map(|run| format!("{name}#{}", run.number)).collect();
+            return Err(WorkflowError::OpenRuns { workflow: name.to_owned(), runs });
+        }
+        let left = DeletedWorkflow {
+            latest_version: record.latest_version,
+            last_run_number: self.0.store.last_run_number(tenant, name)?,
+            deleted_at: self.0.clock.now(),
+        };
+        let mut writes = Write::workflow_deleted(tenant, name, &left)?;
+        for step in self.0.store.breakpoints(tenant, name)? {
+            writes.push(Write::breakpoint_deleted(tenant, name, &step)?);
+        }
+        for (number, _) in self.0.store.blockers(tenant, name)? {
+            writes.push(Write::blocker_gone(tenant, name, number)?);
+        }
+        let states = (Some(&record), None);
+        writes.push(self.change_row(tenant, (WorkflowAction::Deleted, by), states)?);
+        self.0.store.commit(writes).durable().await?;
+        Ok(record)
+    }
+}
