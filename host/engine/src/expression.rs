@@ -19,9 +19,11 @@
 mod agreement;
 mod compile;
 mod evaluation;
+mod fact;
 mod function;
 mod json;
 mod library;
+mod literal;
 mod meter;
 mod node;
 mod operation;
@@ -61,18 +63,31 @@ pub struct References {
     pub params: BTreeSet<String>,
     /// The names in `loop.x`.
     pub loop_variables: BTreeSet<String>,
+    /// The names in `self.x`.
+    pub own: BTreeSet<String>,
+    /// The names in `run.x`.
+    pub run: BTreeSet<String>,
+    /// Whether `params` is read as a whole.
+    pub reads_params: bool,
     /// Whether `loop` is read as a whole.
     pub reads_loop: bool,
+    /// Whether `self` is read as a whole.
+    pub reads_own: bool,
 }
 
 impl References {
     /// Adds what `other` reads.
     pub fn extend(&mut self, other: &Self) {
-        let Self { steps, params, loop_variables, reads_loop } = other;
+        let Self { steps, params, loop_variables, own, run, .. } = other;
+        let Self { reads_params, reads_loop, reads_own, .. } = other;
         self.steps.extend(steps.iter().cloned());
         self.params.extend(params.iter().cloned());
         self.loop_variables.extend(loop_variables.iter().cloned());
+        self.own.extend(own.iter().cloned());
+        self.run.extend(run.iter().cloned());
+        self.reads_params |= reads_params;
         self.reads_loop |= reads_loop;
+        self.reads_own |= reads_own;
     }
 }
 
@@ -126,15 +141,15 @@ impl Expression {
     }
 
     /// The document that the expression hands on as it is, if it does no more
-    /// than that: `steps.x.output`, `params` or `loop`.
+    /// than that: `steps.x.output`, `steps.x.params`, `params`, `loop` or `self`.
     pub(crate) fn document(&self, scope: &dyn Scope) -> Option<Result<Payload, String>> {
+        let or_null = |found: Option<&Payload>| found.cloned().unwrap_or_else(Payload::null);
         match &self.node {
             Node::Params => Some(Ok(scope.params().clone())),
             Node::Loop => Some(Ok(scope.loop_variables().clone())),
-            Node::Output(id) => Some(
-                evaluation::output(scope, id)
-                    .map(|output| output.cloned().unwrap_or_else(Payload::null)),
-            ),
+            Node::Own => Some(Ok(scope.own_params().clone())),
+            Node::Output(id) => Some(evaluation::output(scope, id).map(or_null)),
+            Node::Given(id) => Some(evaluation::given(scope, id).map(or_null)),
             _ => None,
         }
     }
