@@ -61,18 +61,31 @@ pub struct References {
     pub params: BTreeSet<String>,
     /// The names in `loop.x`.
     pub loop_variables: BTreeSet<String>,
+    /// The names in `self.x`.
+    pub own: BTreeSet<String>,
+    /// The names in `run.x`.
+    pub run: BTreeSet<String>,
+    /// Whether `params` is read as a whole.
+    pub reads_params: bool,
     /// Whether `loop` is read as a whole.
     pub reads_loop: bool,
+    /// Whether `self` is read as a whole.
+    pub reads_own: bool,
 }
 
 impl References {
     /// Adds what `other` reads.
     pub fn extend(&mut self, other: &Self) {
-        let Self { steps, params, loop_variables, reads_loop } = other;
+        let Self { steps, params, loop_variables, own, run, .. } = other;
+        let Self { reads_params, reads_loop, reads_own, .. } = other;
         self.steps.extend(steps.iter().cloned());
         self.params.extend(params.iter().cloned());
         self.loop_variables.extend(loop_variables.iter().cloned());
+        self.own.extend(own.iter().cloned());
+        self.run.extend(run.iter().cloned());
+        self.reads_params |= reads_params;
         self.reads_loop |= reads_loop;
+        self.reads_own |= reads_own;
     }
 }
 
