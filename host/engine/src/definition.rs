@@ -5,32 +5,46 @@
 //! `workflow`, `param`, `body`, `step` and what they call make a draft of the
 //! tree, one file for each part of the language; `link` checks that the parts
 //! fit together. A new key belongs to one file of the second pass and to
-//! `schema.json`; a new kind of step to `step`, to a file of its own, to `build`,
+//! `schema.json`; a new kind of step to `kind`, to a file of its own, to `build`,
 //! and there too.
 
 mod body;
 mod build;
+mod circle;
 mod draft;
 mod field;
 mod foreach;
 mod grants;
 mod graph;
+mod kind;
 mod limits;
 mod link;
+mod loops;
 mod name;
 mod node;
+mod outputs;
 mod param;
 mod problem;
 mod quantity;
 mod reader;
 mod retry;
+mod setting;
+mod site;
 mod source;
 mod step;
+mod step_param;
+mod strategy;
+mod subworkflow;
+mod tags;
+mod typed;
+mod wait;
+mod while_loop;
 mod workflow;
 
 pub use self::foreach::CONCURRENCY_DEFAULT;
 pub use self::problem::{PROBLEMS_MAX, Problem};
 pub use self::source::SOURCE_BYTES_MAX;
+pub use self::while_loop::MAX_ITERATIONS_DEFAULT;
 
 use self::node::Mark;
 use self::reader::Reader;

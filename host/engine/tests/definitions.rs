@@ -3,15 +3,13 @@
 //! the problems, or the workflow in a form that people can read. `UPDATE=1`
 //! rewrites what comes of it; read the difference before you keep it.
 
+mod shown;
+
 use proptest::prelude::*;
 use segno_engine::definition::{Catalog, PROBLEMS_MAX, check};
-use segno_engine::grant::Grants;
-use segno_engine::retry::Retry;
-use segno_engine::setting::Setting;
-use segno_engine::workflow::{
-    Body, Foreach, Inner, Limits, Pin, Step, StepKind, StepParams, Workflow,
-};
+use segno_engine::workflow::{Limits, Pin};
 use serde_json::{Value, json};
+use shown::show;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -53,97 +51,6 @@ fn outcome(source: &str) -> String {
         Ok(workflow) => show(&workflow),
         Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
     }
-}
-
-fn show(workflow: &Workflow) -> String {
-    let Workflow { name, description, owner, params, timeout, body, .. } = workflow;
-    let mut out = format!("workflow {name}\n");
-    let texts = [("description", description), ("owner", owner)];
-    for (key, text) in texts.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
-        let _ = writeln!(out, "{key} {text:?}");
-    }
-    if let Some(Setting::Fixed(timeout)) = timeout {
-        let _ = writeln!(out, "timeout {timeout} ms");
-    }
-    for param in params {
-        let _ = write!(out, "param {}: {}", param.name, param.kind);
-        if let Some(default) = &param.value {
-            let _ = write!(out, " = {default}");
-        }
-        if let Some(description) = &param.description {
-            let _ = write!(out, " ({description})");
-        }
-        out.push('\n');
-    }
-    show_body(body, "", &mut out);
-    out
-}
-
-fn show_body(body: &Body, indent: &str, out: &mut String) {
-    for step in &body.steps {
-        show_step(step, body, indent, out);
-    }
-    if let Some(output) = &body.output {
-        let _ = writeln!(out, "{indent}output {output}");
-    }
-}
-
-fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
-    let Step { id, needs, needed_by, when, kind, params, retry, timeout, .. } = step;
-    let retry = &retry.fixed;
-    let _ = writeln!(out, "{indent}step {id}");
-    let name = |place: u32| body.steps[place as usize].id.as_str();
-    for need in needs {
-        let _ = write!(out, "{indent}  needs {}", name(need.step));
-        if let Some(condition) = &need.condition {
-            let _ = write!(out, " if {}", condition.source());
-        }
-        out.push('\n');
-    }
-    if !needed_by.is_empty() {
-        let names: Vec<_> = needed_by.iter().map(|place| name(*place)).collect();
-        let _ = writeln!(out, "{indent}  needed by {}", names.join(", "));
-    }
-    if let Some(when) = when {
-        let _ = writeln!(out, "{indent}  when {}", when.source());
-    }
-    if let Some(Setting::Fixed(timeout)) = timeout {
-        let _ = writeln!(out, "{indent}  timeout {timeout} ms");
-    }
-    if *retry != Retry::default() {
-        let _ = writeln!(out, "{indent}  {retry:?}");
-    }
-    match kind {
-        StepKind::Call(call) => {
-            let Pin { name, version, digest } = &call.component;
-            let _ = writeln!(out, "{indent}  component {name}@{version} {digest}");
-            if let StepParams::Whole(params) = params {
-                let _ = writeln!(out, "{indent}  params {params}");
-            }
-            if call.limits != Limits::default() {
-                let _ = writeln!(out, "{indent}  {:?}", call.limits);
-            }
-            if *call.grants != Grants::default() {
-                let granted = serde_json::to_string(&call.grants).expect("grants are plain data");
-                let _ = writeln!(out, "{indent}  grants {granted}");
-            }
-        }
-        StepKind::Foreach(foreach) => show_foreach(foreach, indent, out),
-        _ => out.push_str("unknown"),
-    }
-}
-
-fn show_foreach(foreach: &Foreach, indent: &str, out: &mut String) {
-    let Foreach { variables, concurrency, inner, .. } = foreach;
-    let Inner { body, outer_steps } = inner;
-    for (name, list) in variables {
-        let _ = writeln!(out, "{indent}  each {name} of {list}");
-    }
-    let _ = writeln!(out, "{indent}  concurrency {concurrency}");
-    if !outer_steps.is_empty() {
-        let _ = writeln!(out, "{indent}  reads {} from outside", outer_steps.join(", "));
-    }
-    show_body(body, &format!("{indent}    "), out);
 }
 
 /// A file of a case, the definition in it, and what is expected.

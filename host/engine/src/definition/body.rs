@@ -1,8 +1,9 @@
-//! A graph of steps: that of a workflow, or of a `foreach`.
+//! A graph of steps: that of a workflow, or of a loop.
 
 use super::draft::{DraftBody, DraftStep};
 use super::field::Fields;
 use super::reader::Reader;
+use super::site::Site;
 use super::step;
 
 /// The most steps in a definition, in all its bodies together.
@@ -12,8 +13,9 @@ const STEPS_MAX: usize = 1_000;
 pub(super) fn read(fields: &Fields<'_>, reader: &mut Reader<'_>) -> DraftBody {
     let steps = steps(fields, reader);
     let mut uses = Vec::new();
-    let output =
-        fields.get("output").and_then(|field| field.template(&mut uses, &mut reader.problems));
+    let output = fields
+        .get("output")
+        .and_then(|field| field.template(Site::Plain, &mut uses, &mut reader.problems));
     DraftBody { steps, output, uses }
 }
 

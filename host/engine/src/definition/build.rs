@@ -1,31 +1,31 @@
 //! From a draft without problems to a workflow: ids become places.
 
-use super::draft::{Draft, DraftBody, DraftKind, DraftStep};
+use super::draft::{Draft, DraftBody, DraftKind, DraftLoop, DraftNeed, DraftRule, DraftStep};
 use super::link::OuterSteps;
 use crate::id::StepIndex;
-use crate::retry::RetryRule;
-use crate::setting::Setting;
 use crate::template::Template;
 use crate::workflow::{
-    Body, Call, FailureMode, Foreach, Inner, Need, Step, StepKind, StepParams, Workflow,
+    Body, Call, Foreach, Gate, Inner, Need, Step, StepKind, StepParams, Subworkflow, While,
+    Workflow,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The workflow, `None` if something is missing in the draft.
 pub(super) fn workflow(draft: Draft, outer_steps: &mut OuterSteps) -> Option<Workflow> {
-    let Draft { name, description, owner, params, param_names: _, timeout_ms, body } = draft;
-    let body = self::body(body, outer_steps)?;
+    let Draft { name, description, owner, tags, run_strategy, .. } = draft;
+    let Draft { step_concurrency, run_step_concurrency, params, timeout, .. } = draft;
+    let body = body(draft.body, outer_steps)?;
     Some(Workflow {
         name,
         description,
         owner,
-        tags: Vec::new(),
-        run_strategy: None,
-        step_concurrency: None,
-        run_step_concurrency: None,
+        tags,
+        run_strategy,
+        step_concurrency,
+        run_step_concurrency,
         params,
-        timeout: timeout_ms.map(Setting::Fixed),
+        timeout,
         body,
     })
 }
@@ -52,48 +52,65 @@ fn step(
     places: &BTreeMap<String, usize>,
     outer_steps: &mut OuterSteps,
 ) -> Option<Step> {
-    let DraftStep { id, mark: _, path, needs, when, kind, retry, timeout_ms, uses: _ } = draft;
-    let need = |need: super::draft::DraftNeed| {
+    let need = |need: DraftNeed| {
         let step = StepIndex::try_from(*places.get(&need.id)?).ok()?;
         Some(Need { step, condition: need.condition.map(|(condition, _)| condition) })
     };
-    let mut own = Template::compile(&json!({})).ok()?;
-    let kind = match kind? {
-        DraftKind::Call { component, params, limits, grants } => {
-            own = params.unwrap_or(own);
+    let params = match draft.params {
+        Some(params) => params,
+        None => StepParams::Whole(Template::compile(&json!({})).ok()?),
+    };
+    Some(Step {
+        id: draft.id?,
+        needs: draft.needs.into_iter().map(need).collect::<Option<_>>()?,
+        needed_by: Vec::new(),
+        when: draft.when,
+        kind: kind(draft.kind?, &draft.path, outer_steps)?,
+        params,
+        outputs: draft.outputs,
+        retry: draft.retry,
+        timeout: draft.timeout,
+        heartbeat_timeout: draft.heartbeat_timeout,
+        failure_mode: draft.failure_mode,
+        tags: draft.tags,
+        description: draft.description,
+    })
+}
+
+/// What the step at `path` does.
+fn kind(draft: DraftKind, path: &str, outer_steps: &mut OuterSteps) -> Option<StepKind> {
+    Some(match draft {
+        DraftKind::Call { component, limits, grants } => {
             StepKind::Call(Call { component: component?, limits, grants })
         }
-        DraftKind::Foreach { variables, concurrency, body } => {
-            let list = |(name, list): (String, Option<Template>)| Some((name, list?));
-            StepKind::Foreach(Foreach {
-                variables: variables.into_iter().map(list).collect::<Option<_>>()?,
-                concurrency,
-                strict_ordering: false,
-                inner: Inner {
-                    body: self::body(body, outer_steps)?,
-                    outer_steps: outer_steps
-                        .remove(&path)
-                        .unwrap_or_default()
-                        .into_iter()
-                        .collect(),
-                },
-            })
+        DraftKind::Loop(draft) => looped(*draft, path, outer_steps)?,
+        DraftKind::Subworkflow(draft) => StepKind::Subworkflow(Subworkflow {
+            workflow: draft.workflow?,
+            version: draft.version?,
+            sync: draft.sync,
+            explicit_params: draft.explicit_params,
+        }),
+        DraftKind::Sleep(time) => StepKind::Sleep(time?),
+        DraftKind::Wait { signal, params } => {
+            StepKind::Wait(Gate { signal: signal?, params: params? })
         }
-    };
-    let needs = needs.into_iter().map(need).collect::<Option<_>>()?;
-    Some(Step {
-        id: id?,
-        needs,
-        needed_by: Vec::new(),
-        when,
-        kind,
-        params: StepParams::Whole(own),
-        outputs: None,
-        retry: RetryRule { fixed: retry, computed: Vec::new() },
-        timeout: timeout_ms.map(Setting::Fixed),
-        heartbeat_timeout: None,
-        failure_mode: FailureMode::default(),
-        tags: Vec::new(),
-        description: None,
+        DraftKind::Noop => StepKind::Noop,
+    })
+}
+
+fn looped(draft: DraftLoop, path: &str, outer_steps: &mut OuterSteps) -> Option<StepKind> {
+    let value = |(name, value): (String, Option<Template>)| Some((name, value?));
+    let variables = draft.variables.into_iter().map(value).collect::<Option<_>>()?;
+    let body = body(draft.body, outer_steps)?;
+    let outer_steps = outer_steps.remove(path).unwrap_or_default().into_iter().collect();
+    let inner = Inner { body, outer_steps };
+    Some(match draft.rule {
+        DraftRule::Foreach { concurrency, strict_ordering } => {
+            StepKind::Foreach(Foreach { variables, concurrency, strict_ordering, inner })
+        }
+        DraftRule::While { condition, max_iterations } => {
+            let (condition, _) = *condition?;
+            StepKind::While(While { condition, variables, max_iterations, inner })
+        }
     })
 }

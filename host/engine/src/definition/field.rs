@@ -5,8 +5,9 @@ use super::draft::Use;
 use super::node::{Entry, Kind, Mark, Node, shown};
 use super::problem::Problems;
 use super::quantity;
+use super::site::Site;
 use crate::expression::{Expression, closing_brace};
-use crate::template::{Place, Template, way};
+use crate::template::{Broken, Place, Template, way};
 use std::ops::RangeInclusive;
 
 /// A map of a definition.
@@ -92,7 +93,7 @@ impl<'n> Field<'n> {
     }
 
     /// Reports that the value is not what it has to be.
-    fn wrong(&self, problems: &mut Problems, expected: &str, remedy: &str) {
+    pub(super) fn wrong(&self, problems: &mut Problems, expected: &str, remedy: &str) {
         let message = format!("is {}, expected {expected}", self.node.described());
         self.problem(problems, message, remedy);
     }
@@ -145,6 +146,27 @@ impl<'n> Field<'n> {
         }
     }
 
+    /// The value as text that is one of `known`, by its place among them.
+    pub(super) fn choice(&self, known: &[&str], problems: &mut Problems) -> Option<usize> {
+        let remedy = format!("use one of {}", known.join(", "));
+        let text = self.text(&remedy, problems)?;
+        let found = known.iter().position(|word| *word == text);
+        if found.is_none() {
+            let remedy = problems.did_you_mean(text, Some(&remedy), || known.to_vec());
+            self.problem(problems, format!("{} is not known", shown(text)), remedy);
+        }
+        found
+    }
+
+    /// The value as `true` or `false`.
+    pub(super) fn flag(&self, problems: &mut Problems) -> Option<bool> {
+        let Kind::Bool(flag) = self.node.kind else {
+            self.wrong(problems, "true or false", "write true or false, without quotes");
+            return None;
+        };
+        Some(flag)
+    }
+
     /// The value as a whole number in `range`.
     pub(super) fn whole(&self, range: RangeInclusive<u64>, problems: &mut Problems) -> Option<u64> {
         let (least, most) = (range.start(), range.end());
@@ -188,7 +210,11 @@ impl<'n> Field<'n> {
         self.or_report(read, problems)
     }
 
-    fn or_report<T>(&self, read: Result<T, String>, problems: &mut Problems) -> Option<T> {
+    pub(super) fn or_report<T>(
+        &self,
+        read: Result<T, String>,
+        problems: &mut Problems,
+    ) -> Option<T> {
         read.map_err(|text| {
             problems.add_text(self.node.mark, &self.path, &text, "correct the expression");
         })
@@ -224,10 +250,21 @@ impl<'n> Field<'n> {
     /// even if others in it are wrong.
     pub(super) fn template(
         &self,
+        site: Site,
         uses: &mut Vec<Use>,
         problems: &mut Problems,
     ) -> Option<Template> {
-        let compiled = Template::compile_located(&self.node.to_json());
+        self.compiled(Template::compile_located(&self.node.to_json()), site, uses, problems)
+    }
+
+    /// Like [`Field::template`], after compiling.
+    pub(super) fn compiled(
+        &self,
+        compiled: Result<Template, Broken>,
+        site: Site,
+        uses: &mut Vec<Use>,
+        problems: &mut Problems,
+    ) -> Option<Template> {
         let expressions = match &compiled {
             Ok(template) => template.expressions(),
             Err(broken) => {
@@ -240,7 +277,7 @@ impl<'n> Field<'n> {
         };
         uses.extend(expressions.iter().map(|(places, expression)| {
             let (mark, path) = self.place(places);
-            Use { mark, path, references: expression.references().clone() }
+            Use { mark, path, site, references: expression.references().clone() }
         }));
         compiled.ok()
     }
@@ -252,6 +289,6 @@ impl<'n> Field<'n> {
     /// What an expression reads, with the place of this value.
     pub(super) fn used_by(&self, expression: &Expression) -> Use {
         let references = expression.references().clone();
-        Use { mark: self.node.mark, path: self.path.clone(), references }
+        Use { mark: self.node.mark, path: self.path.clone(), site: Site::Plain, references }
     }
 }

@@ -31,12 +31,19 @@ impl Graph {
             step.needs.iter().any(|need| place(&need.id).is_none_or(|place| place == number))
         };
         let count = body.steps.len();
-        let mut graph = Self {
-            needs: (0..count).map(resolve).collect(),
-            before: vec![vec![0; count.div_ceil(64)]; count],
-            unclear: (0..count).map(unclear).collect(),
-            circles: Vec::new(),
-        };
+        Self::new((0..count).map(resolve).collect(), (0..count).map(unclear).collect())
+    }
+
+    /// The graph in which each node needs those at these places.
+    pub(super) fn of_needs(needs: Vec<Vec<usize>>) -> Self {
+        let unclear = vec![false; needs.len()];
+        Self::new(needs, unclear)
+    }
+
+    fn new(needs: Vec<Vec<usize>>, unclear: Vec<bool>) -> Self {
+        let count = needs.len();
+        let before = vec![vec![0; count.div_ceil(64)]; count];
+        let mut graph = Self { needs, before, unclear, circles: Vec::new() };
         graph.sort();
         graph
     }

@@ -2,27 +2,29 @@
 //! to steps and not round in circles, and an expression reads only what is
 //! there when it is evaluated.
 
-use super::draft::{Draft, DraftBody, DraftKind, DraftNeed, DraftStep, Use};
+use super::draft::{Draft, DraftBody, DraftLoop, DraftNeed, DraftRule, DraftStep, Use};
 use super::graph::Graph;
 use super::node::shown;
 use super::problem::Problems;
-use crate::template::Template;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// For each foreach, by its path, the outer steps that its body reads.
+/// For each loop, by its path, the outer steps that its body reads.
 pub(super) type OuterSteps = BTreeMap<String, BTreeSet<String>>;
 
-/// Reports what does not fit. Returns what each foreach reads from outside.
+/// Reports what does not fit. Returns what each loop reads from outside.
 pub(super) fn check(draft: &Draft, problems: &mut Problems) -> OuterSteps {
     let mut homes = Homes::new();
     note_homes(&draft.body, None, &mut homes, problems);
     let mut linker = Linker { draft, homes, problems, outer_steps: OuterSteps::new() };
     let around = Surroundings { outside: None, visible: BTreeSet::new(), variables: Vec::new() };
+    for used in &draft.uses {
+        linker.names(used, &[]);
+    }
     linker.body(&draft.body, &around);
     linker.outer_steps
 }
 
-/// For each id its step, and the foreach that it is in.
+/// For each id its step, and the loop that it is in.
 type Homes<'d> = BTreeMap<&'d str, (&'d DraftStep, Option<&'d DraftStep>)>;
 
 /// Notes where each step is; reports ids that are there twice.
@@ -47,8 +49,8 @@ fn note_homes<'d>(
                 }
             }
         }
-        if let Some(DraftKind::Foreach { body, .. }) = &step.kind {
-            note_homes(body, Some(step), homes, problems);
+        if let Some(looped) = step.looped() {
+            note_homes(&looped.body, Some(step), homes, problems);
         }
     }
 }
@@ -107,9 +109,14 @@ impl<'d> Linker<'d, '_> {
                     self.used(used, Reach::UpTo(place, number), &scene, &mut read);
                 }
             }
-            if let Some(DraftKind::Foreach { variables, body, .. }) = &step.kind {
-                let around = inner_surroundings(step, number, variables, &scene);
-                let inner = self.body(body, &around);
+            if let Some(looped) = step.looped() {
+                let around = inner_surroundings(step, number, looped, &scene);
+                if let DraftRule::While { condition: Some(condition), .. } = &looped.rule {
+                    let (_, used) = condition.as_ref();
+                    self.names(used, &around.variables);
+                    self.steps(used, Reach::Before(number), &scene, &mut read);
+                }
+                let inner = self.body(&looped.body, &around);
                 read.extend(inner.iter().cloned());
                 self.outer_steps.insert(step.path.clone(), inner);
             }
@@ -161,8 +168,8 @@ impl<'d> Linker<'d, '_> {
                 (format!("unknown step {}", shown(id)), self.similar_step(id, scene, false))
             }
             (Some(_), Some((outside, _))) if self.encloses(id, outside).is_some() => {
-                let outside = outside.id.as_deref().unwrap_or("the foreach");
-                let message = format!("step {} is outside of this foreach", shown(id));
+                let outside = outside.id.as_deref().unwrap_or("the loop");
+                let message = format!("step {} is outside of this loop", shown(id));
                 (message, format!("move it to the needs of {outside}"))
             }
             (Some((_, inside)), _) => self.inside_another(id, *inside, "wait for"),
@@ -179,11 +186,30 @@ impl<'d> Linker<'d, '_> {
         scene: &Scene<'_, 'd>,
         read: &mut BTreeSet<String>,
     ) {
-        for id in &used.references.steps {
+        self.names(used, &scene.around.variables);
+        self.steps(used, reach, scene, read);
+    }
+
+    /// Checks the steps that an expression reads, and adds them to `read`.
+    fn steps(
+        &mut self,
+        used: &Use,
+        reach: Reach,
+        scene: &Scene<'_, 'd>,
+        read: &mut BTreeSet<String>,
+    ) {
+        for id in used.references.steps.iter().filter(|_| used.site.reads_steps()) {
             if let Some((message, remedy)) = self.step_read(id, reach, scene) {
                 self.problems.add(used.mark, &used.path, message, remedy);
             }
             read.insert(id.clone());
+        }
+    }
+
+    /// Checks what an expression reads besides steps.
+    fn names(&mut self, used: &Use, variables: &[&str]) {
+        for (message, remedy) in used.site.refused(&used.references) {
+            self.problems.add(used.mark, &used.path, message, remedy);
         }
         if let Some(known) = &self.draft.param_names {
             for name in used.references.params.iter().filter(|name| !known.contains(name)) {
@@ -194,15 +220,15 @@ impl<'d> Linker<'d, '_> {
                 self.problems.add(used.mark, &used.path, message, remedy);
             }
         }
-        self.loop_read(used, &scene.around.variables);
+        self.loop_read(used, variables);
     }
 
     fn loop_read(&mut self, used: &Use, variables: &[&str]) {
         let names = &used.references.loop_variables;
         if variables.is_empty() && (used.references.reads_loop || !names.is_empty()) {
             let name = names.first().map(|name| format!(".{name}")).unwrap_or_default();
-            let message = format!("loop{name} is read outside of a foreach");
-            let remedy = "move it into the steps of a foreach, or use params";
+            let message = format!("loop{name} is read outside of a loop");
+            let remedy = "move it into the steps of a loop, or use params";
             self.problems.add(used.mark, &used.path, message, remedy);
             return;
         }
@@ -269,10 +295,15 @@ impl<'d> Linker<'d, '_> {
     }
 
     fn inside_another(&self, id: &str, inside: Option<&DraftStep>, verb: &str) -> (String, String) {
-        let outer = inside.and_then(|inside| inside.id.as_deref()).unwrap_or("a foreach");
+        let outer = inside.and_then(|inside| inside.id.as_deref()).unwrap_or("a loop");
         let message = format!("step {} runs in each iteration of {outer}", shown(id));
-        let whole =
-            if verb == "read" { ", whose output is a list with the output of each" } else { "" };
+        let rule = inside.and_then(DraftStep::looped).map(|looped| &looped.rule);
+        let whole = match rule {
+            Some(DraftRule::Foreach { .. }) if verb == "read" => {
+                ", whose output is a list with the output of each"
+            }
+            _ => "",
+        };
         (message, format!("{verb} {outer} instead{whole}"))
     }
 
@@ -284,17 +315,17 @@ impl<'d> Linker<'d, '_> {
     }
 }
 
-/// What the body of the foreach `step` has around it.
+/// What the body of the loop `step` has around it.
 fn inner_surroundings<'d>(
     step: &'d DraftStep,
     number: usize,
-    variables: &'d [(String, Option<Template>)],
+    looped: &'d DraftLoop,
     scene: &Scene<'_, 'd>,
 ) -> Surroundings<'d> {
     let graph = &scene.graph;
     let before = scene.places.iter().filter(|(_, place)| graph.waits_for(number, **place));
     let outer = scene.around;
-    let own = variables.iter().map(|(name, _)| name.as_str());
+    let own = looped.variables.iter().map(|(name, _)| name.as_str());
     let is_unclear = graph.is_unclear(number) || outer.outside.is_some_and(|(_, unclear)| unclear);
     Surroundings {
         outside: Some((step, is_unclear)),

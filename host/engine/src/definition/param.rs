@@ -1,21 +1,26 @@
 //! The parameters of a workflow: `years: { type: list<int>, value: [2012] }`, or
-//! for short `years: [2012]`, a default whose type is inferred.
+//! for short `years: [2012]`, a value whose type is inferred.
 
-use super::draft::Draft;
+use super::circle::{self, Named};
+use super::draft::{Draft, Use};
 use super::field::{Field, Fields, Keys};
 use super::name::Name;
-use super::node::{Kind, Node, shown};
+use super::node::{Kind, Mark};
 use super::reader::Reader;
+use super::site::Site;
+use super::typed;
 use super::workflow::text;
 use crate::params::TYPE_NAMES;
-use crate::template::Template;
-use crate::workflow::{Param, ParamMode, ParamType};
+use crate::workflow::{Param, ParamMode};
 
-const KEYS: Keys =
-    Keys { of: "a parameter", known: &["type", "value", "description"], planned: &[] };
+const KEYS: Keys = Keys {
+    of: "a parameter",
+    known: &["type", "value", "optional", "mode", "description"],
+    planned: &[],
+};
 
 /// The most parameters of a workflow.
-const PARAMS_MAX: usize = 128;
+const PARAMS_MAX: usize = circle::VALUES_MAX;
 
 /// Reads `params` into `draft`.
 pub(super) fn read(workflow: &Fields<'_>, draft: &mut Draft, reader: &mut Reader<'_>) {
@@ -26,104 +31,111 @@ pub(super) fn read(workflow: &Fields<'_>, draft: &mut Draft, reader: &mut Reader
     let remedy = "write names and their types, as in `year: { type: int }`";
     let Some(params) = field.fields(remedy, &mut reader.problems) else { return };
     let names: Vec<String> = params.all().map(|(name, _)| name.to_owned()).collect();
-    if names.len() > PARAMS_MAX {
+    let is_too_many = names.len() > PARAMS_MAX;
+    if is_too_many {
         let message =
             format!("there are {} parameters, at most {PARAMS_MAX} are allowed", names.len());
         field.problem(&mut reader.problems, message, "put several into one of type json");
     }
     draft.param_names = Some(names);
+    let mut named = Vec::new();
     for (name, field) in params.all() {
         Name::Variable.check(name, &field, &mut reader.problems);
-        draft.params.extend(param(name, &field, reader));
+        let mut uses = Vec::new();
+        let (param, mark) = param(name, &field, &mut uses, reader);
+        draft.params.extend(param);
+        named.push(Named::of_params((name, mark, field.path), &uses));
+        draft.uses.append(&mut uses);
+    }
+    if !is_too_many {
+        circle::sort(&named, &mut reader.problems);
     }
 }
 
-fn param(name: &str, field: &Field<'_>, reader: &mut Reader<'_>) -> Option<Param> {
-    if !matches!(field.node.kind, Kind::Map(_)) {
-        let kind = inferred(field, field, reader)?;
-        return made(name, kind, Some(field.node.to_json()), None);
-    }
-    let fields = field.fields("", &mut reader.problems)?;
+/// The parameter, and where its value stands.
+fn param(
+    name: &str,
+    field: &Field<'_>,
+    uses: &mut Vec<Use>,
+    reader: &mut Reader<'_>,
+) -> (Option<Param>, Mark) {
+    let Kind::Map(_) = field.node.kind else {
+        return (short(name, field, uses, reader), field.node.mark);
+    };
+    let Some(fields) = field.fields("", &mut reader.problems) else {
+        return (None, field.node.mark);
+    };
+    let mark = fields.get("value").map_or(field.node.mark, |value| value.node.mark);
+    (long(name, &fields, uses, reader), mark)
+}
+
+/// Only the value.
+fn short(
+    name: &str,
+    field: &Field<'_>,
+    uses: &mut Vec<Use>,
+    reader: &mut Reader<'_>,
+) -> Option<Param> {
+    let kind = typed::inferred(field, field, reader);
+    let value = field.template(Site::WorkflowParam, uses, &mut reader.problems);
+    Some(Param {
+        name: name.to_owned(),
+        kind: kind?,
+        value: Some(value?),
+        optional: false,
+        mode: ParamMode::default(),
+        description: None,
+    })
+}
+
+/// A map with what there is to say.
+fn long(
+    name: &str,
+    fields: &Fields<'_>,
+    uses: &mut Vec<Use>,
+    reader: &mut Reader<'_>,
+) -> Option<Param> {
     fields.check_keys(&KEYS, &mut reader.problems);
-    let value = fields.get("value");
-    let kind = match (fields.get("type"), &value) {
-        (Some(kind), _) => parse(&kind, reader),
-        (None, Some(value)) => inferred(value, field, reader),
+    let field = fields.get("value");
+    let kind = match (fields.get("type"), &field) {
+        (Some(kind), _) => typed::kind(&kind, reader),
+        (None, Some(value)) => typed::inferred(value, value, reader),
         (None, None) => {
-            fields.missing(
-                "type",
-                &format!("use one of {}", TYPE_NAMES.join(", ")),
-                &mut reader.problems,
-            );
+            let remedy = format!("use one of {}", TYPE_NAMES.join(", "));
+            fields.missing("type", &remedy, &mut reader.problems);
             None
         }
     };
-    let description = text(&fields, "description", reader);
-    let default = value.map(|value| {
-        if let Some(kind) = &kind {
-            check(&value, kind, reader);
-        }
-        value.node.to_json()
-    });
-    made(name, kind?, default, description)
-}
-
-fn made(
-    name: &str,
-    kind: ParamType,
-    value: Option<serde_json::Value>,
-    description: Option<String>,
-) -> Option<Param> {
-    let value = value.and_then(|value| Template::compile(&value).ok());
-    let (name, mode) = (name.to_owned(), ParamMode::default());
-    Some(Param { name, kind, value, optional: false, mode, description })
-}
-
-fn parse(field: &Field<'_>, reader: &mut Reader<'_>) -> Option<ParamType> {
-    let remedy = format!("use one of {}", TYPE_NAMES.join(", "));
-    let text = field.text(&remedy, &mut reader.problems)?;
-    match text.parse() {
-        Ok(kind) => Some(kind),
-        Err(remedy) => {
-            field.problem(&mut reader.problems, format!("{} is no type", shown(text)), remedy);
-            None
-        }
+    if let (Some(kind), Some(value)) = (&kind, &field) {
+        typed::check(value, kind, reader);
     }
+    let value = match &field {
+        Some(field) => Some(field.template(Site::WorkflowParam, uses, &mut reader.problems)),
+        None => None,
+    };
+    let mode = typed::mode(fields, reader);
+    let optional = fields.get("optional").and_then(|field| field.flag(&mut reader.problems));
+    let optional = optional.unwrap_or(false);
+    check_presence(fields, optional, mode, reader);
+    let description = text(fields, "description", reader);
+    let value = match value {
+        Some(value) => Some(value?),
+        None => None,
+    };
+    Some(Param { name: name.to_owned(), kind: kind?, value, optional, mode, description })
 }
 
-/// The type of a default that is given without one.
-fn inferred(value: &Field<'_>, param: &Field<'_>, reader: &mut Reader<'_>) -> Option<ParamType> {
-    refuse_expressions(value.node, value, reader);
-    let kind = ParamType::of(&value.node.to_json());
-    if kind.is_none() {
-        let message = "has neither a type nor a default that shows it";
-        param.problem(&mut reader.problems, message, "give it a type, as in { type: string }");
-    }
-    kind
-}
-
-fn check(value: &Field<'_>, kind: &ParamType, reader: &mut Reader<'_>) {
-    refuse_expressions(value.node, value, reader);
-    if let Err(mistake) = kind.accepts(&value.node.to_json()) {
-        let remedy = format!("give a value of type {kind}, or correct the type");
-        value.problem(&mut reader.problems, mistake, remedy);
-    }
-}
-
-/// A default with `${…}` would not be evaluated, which nobody expects.
-fn refuse_expressions(node: &Node, value: &Field<'_>, reader: &mut Reader<'_>) {
-    match &node.kind {
-        Kind::Text(text) if text.contains("${") => {
-            let message = "a default is not evaluated";
-            let remedy = "give a plain value here and use the expression in the params of a step";
-            reader.problems.add(node.mark, &value.path, message, remedy);
+/// Reports a value that is there and should not be, or the other way round.
+fn check_presence(fields: &Fields<'_>, optional: bool, mode: ParamMode, reader: &mut Reader<'_>) {
+    match (fields.get("value"), fields.get("optional"), fields.get("mode")) {
+        (Some(_), Some(field), _) if optional => {
+            let message = "a parameter with a value is never absent";
+            field.problem(&mut reader.problems, message, "remove `optional`, or `value`");
         }
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {}
-        Kind::List(elements) => {
-            elements.iter().for_each(|node| refuse_expressions(node, value, reader));
+        (None, _, Some(field)) if mode >= ParamMode::Immutable => {
+            let message = "nobody may give it a value, and it has none";
+            field.problem(&mut reader.problems, message, "add `value`, or use another mode");
         }
-        Kind::Map(entries) => {
-            entries.iter().for_each(|entry| refuse_expressions(&entry.value, value, reader));
-        }
+        _ => {}
     }
 }

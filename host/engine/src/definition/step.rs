@@ -1,42 +1,54 @@
-//! One step: what all steps have, and the kinds of them. A new kind of step is
-//! one more key in [`KINDS`] and [`KEYS`], and one more arm in [`kind`].
+//! One step: what all steps have. What they do is `kind`'s.
 
-use super::draft::{DraftKind, DraftNeed, DraftStep, Use};
+use super::draft::{DraftNeed, DraftStep};
 use super::field::{Field, Fields, Keys};
+use super::kind::StepKeys;
 use super::name::{NAME_BYTES_MAX, Name};
 use super::node::{Kind, shown};
 use super::reader::Reader;
-use super::workflow::TIMEOUT_MS_MAX;
-use super::{foreach, grants, limits, retry};
+use super::workflow::text;
+use super::{outputs, retry, setting, step_param, tags};
+use crate::workflow::FailureMode;
 use std::collections::BTreeSet;
-
-/// The keys that say what a step does, of which it has one.
-const KINDS: [&str; 2] = ["component", "foreach"];
 
 const KEYS: Keys = Keys {
     of: "a step",
     known: &[
         "id",
+        "description",
         "component",
+        "foreach",
+        "while",
+        "workflow",
+        "sleep",
+        "wait",
+        "noop",
         "needs",
         "when",
         "params",
+        "outputs",
         "retry",
         "timeout",
+        "heartbeat_timeout",
+        "failure_mode",
+        "tags",
         "limits",
         "grants",
-        "foreach",
+        "version",
+        "sync",
+        "explicit_params",
         "steps",
         "output",
     ],
-    planned: &["tags", "signals", "description"],
+    planned: &["signals"],
 };
 
-/// The keys that only steps with a component have.
-const ONLY_CALL: [&str; 4] = ["params", "retry", "limits", "grants"];
-
-/// The keys that only steps with a foreach have.
-const ONLY_FOREACH: [&str; 2] = ["steps", "output"];
+/// What a failure means for the run, as authors write it.
+const FAILURE_MODES: [(&str, FailureMode); 3] = [
+    ("fail_after_running", FailureMode::FailAfterRunning),
+    ("fail_immediately", FailureMode::FailImmediately),
+    ("ignore_failure", FailureMode::IgnoreFailure),
+];
 
 /// Reads one step.
 pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<DraftStep> {
@@ -45,6 +57,7 @@ pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<Draft
     let mark = fields.get("id").map_or(fields.mark, |field| field.node.mark);
     let id = id(&mut fields, reader);
     fields.check_keys(&KEYS, &mut reader.problems);
+    let keys = StepKeys::of(&fields, reader);
     let mut uses = Vec::new();
     let when = fields.get("when").and_then(|field| {
         let when = field.expression(&mut reader.problems)?;
@@ -52,13 +65,41 @@ pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<Draft
         Some(when)
     });
     let needs = needs(&fields, reader);
-    let timeout_ms = fields
-        .get("timeout")
-        .and_then(|field| field.duration_ms(TIMEOUT_MS_MAX, &mut reader.problems));
-    let retry =
-        fields.get("retry").and_then(|field| retry::read(&field, reader)).unwrap_or_default();
-    let kind = kind(&fields, &mut uses, reader);
-    Some(DraftStep { id, mark, path: fields.path, needs, when, kind, retry, timeout_ms, uses })
+    let timeout = fields.get("timeout");
+    let timeout = timeout.and_then(|field| setting::timeout(&field, &mut uses, reader));
+    let heartbeat_timeout = keys.get("heartbeat_timeout");
+    let heartbeat_timeout =
+        heartbeat_timeout.and_then(|field| setting::timeout(&field, &mut uses, reader));
+    let retry = keys.get("retry").and_then(|field| retry::read(&field, &mut uses, reader));
+    let params = keys.get("params").and_then(|field| step_param::read(&field, &mut uses, reader));
+    let outputs =
+        keys.get("outputs").and_then(|field| outputs::read(&field, params.as_ref(), reader));
+    let tags = keys.get("tags").map(|field| tags::read(&field, reader));
+    let kind = keys.read(&mut uses, reader);
+    Some(DraftStep {
+        id,
+        mark,
+        needs,
+        when,
+        kind,
+        params,
+        outputs,
+        retry: retry.unwrap_or_default(),
+        timeout,
+        heartbeat_timeout,
+        failure_mode: failure_mode(&fields, reader),
+        tags: tags.unwrap_or_default(),
+        description: text(&fields, "description", reader),
+        uses,
+        path: fields.path,
+    })
+}
+
+fn failure_mode(fields: &Fields<'_>, reader: &mut Reader<'_>) -> FailureMode {
+    let names = FAILURE_MODES.map(|(name, _)| name);
+    let field = fields.get("failure_mode");
+    let place = field.and_then(|field| field.choice(&names, &mut reader.problems));
+    place.map(|place| FAILURE_MODES[place].1).unwrap_or_default()
 }
 
 /// Reads the id, which from then on names the step in paths.
@@ -112,66 +153,4 @@ fn need(id: &str, field: &Field<'_>, reader: &mut Reader<'_>) -> DraftNeed {
         }),
     };
     DraftNeed { id: id.to_owned(), mark: field.key_mark, path: field.path.clone(), condition }
-}
-
-fn kind(fields: &Fields<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Option<DraftKind> {
-    let (component, each) = (fields.get("component"), fields.get("foreach"));
-    match (component, each) {
-        (Some(component), None) => {
-            refuse(fields, &ONLY_FOREACH, "belongs to a step with `foreach`", reader);
-            Some(call(fields, &component, uses, reader))
-        }
-        (None, Some(each)) => {
-            refuse(fields, &ONLY_CALL, "belongs to the steps inside the foreach", reader);
-            Some(foreach::read(fields, &each, uses, reader))
-        }
-        (Some(_), Some(each)) => {
-            let message = "a step has a component or a foreach, not both";
-            reader.problems.add(
-                each.key_mark,
-                &each.path,
-                message,
-                "put the component into the steps of the foreach",
-            );
-            None
-        }
-        (None, None) => {
-            let message =
-                format!("it is not said what the step does: none of {}", KINDS.join(", "));
-            let remedy = "give it a component, as in `component: weather/load@1`";
-            reader.problems.add(fields.mark, &fields.path, message, remedy);
-            None
-        }
-    }
-}
-
-/// Reports keys that do not belong to this kind of step.
-fn refuse(fields: &Fields<'_>, keys: &[&str], message: &str, reader: &mut Reader<'_>) {
-    for field in keys.iter().filter_map(|key| fields.get(key)) {
-        reader.problems.add(field.key_mark, &field.path, message, "move it there, or remove it");
-    }
-}
-
-fn call(
-    fields: &Fields<'_>,
-    component: &Field<'_>,
-    uses: &mut Vec<Use>,
-    reader: &mut Reader<'_>,
-) -> DraftKind {
-    let component = reader.component(component);
-    let params = fields.get("params").and_then(|field| {
-        let template = field.template(uses, &mut reader.problems)?;
-        if !matches!(field.node.kind, Kind::Map(_)) && !template.is_one_expression() {
-            let message = format!("is {}, expected a map", field.node.described());
-            field.problem(
-                &mut reader.problems,
-                message,
-                "write names and values, as in { year: 2012 }",
-            );
-        }
-        Some(template)
-    });
-    let limits = fields.get("limits").map(|field| limits::read(&field, reader)).unwrap_or_default();
-    let grants = fields.get("grants").map(|field| Box::new(grants::read(&field, reader)));
-    DraftKind::Call { component, params, limits, grants: grants.unwrap_or_default() }
 }

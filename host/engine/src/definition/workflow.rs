@@ -5,16 +5,28 @@ use super::draft::Draft;
 use super::field::{Field, Fields, Keys};
 use super::name::Name;
 use super::node::Node;
-use super::param;
 use super::reader::Reader;
+use super::{param, setting, strategy, tags};
 
-/// The longest time-out of a workflow or a step: 120 days.
-pub(super) const TIMEOUT_MS_MAX: u64 = 120 * 24 * 60 * 60 * 1_000;
+/// The most steps that may run code at once.
+const CONCURRENCY_MAX: u64 = 10_000;
 
 const KEYS: Keys = Keys {
     of: "a workflow",
-    known: &["workflow", "description", "owner", "params", "timeout", "steps", "output"],
-    planned: &["run_strategy", "triggers", "grants", "tags"],
+    known: &[
+        "workflow",
+        "description",
+        "owner",
+        "tags",
+        "run_strategy",
+        "step_concurrency",
+        "run_step_concurrency",
+        "timeout",
+        "params",
+        "steps",
+        "output",
+    ],
+    planned: &["triggers", "grants"],
 };
 
 /// Reads a whole definition.
@@ -27,11 +39,19 @@ pub(super) fn read(root: &Node, reader: &mut Reader<'_>) -> Draft {
         name: name(&fields, reader),
         description: text(&fields, "description", reader),
         owner: text(&fields, "owner", reader),
-        timeout_ms: fields
-            .get("timeout")
-            .and_then(|field| field.duration_ms(TIMEOUT_MS_MAX, &mut reader.problems)),
+        step_concurrency: concurrency(&fields, "step_concurrency", reader),
+        run_step_concurrency: concurrency(&fields, "run_step_concurrency", reader),
         ..Draft::default()
     };
+    if let Some(field) = fields.get("tags") {
+        draft.tags = tags::read(&field, reader);
+    }
+    if let Some(field) = fields.get("run_strategy") {
+        draft.run_strategy = strategy::read(&field, reader);
+    }
+    if let Some(field) = fields.get("timeout") {
+        draft.timeout = setting::timeout(&field, &mut draft.uses, reader);
+    }
     param::read(&fields, &mut draft, reader);
     draft.body = body::read(&fields, reader);
     draft
@@ -54,6 +74,11 @@ fn name(fields: &Fields<'_>, reader: &mut Reader<'_>) -> String {
     let value = Field { key_mark: field.node.mark, ..field };
     Name::Workflow.check(name, &value, &mut reader.problems);
     name.to_owned()
+}
+
+fn concurrency(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> Option<u32> {
+    let most = fields.get(key)?.whole(1..=CONCURRENCY_MAX, &mut reader.problems)?;
+    u32::try_from(most).ok()
 }
 
 /// Text that only people read.

@@ -1,0 +1,62 @@
+//! Where an expression stands, as far as that decides what it may read.
+
+use crate::expression::References;
+
+/// What a workflow's own params may read of `run`: the rest is not known before
+/// the run is there.
+const RUN_BEFORE: [&str; 4] = ["id", "workflow", "version", "created_at"];
+
+/// Where an expression stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Site {
+    /// The value of a workflow's parameter.
+    WorkflowParam,
+    /// The value of a param of a step that is named by itself.
+    StepParam,
+    /// A time-out, or a number of `retry`.
+    Setting,
+    /// Anywhere else.
+    Plain,
+}
+
+impl Site {
+    /// Whether it can read steps at all.
+    pub(super) fn reads_steps(self) -> bool {
+        match self {
+            Self::StepParam | Self::Plain => true,
+            Self::WorkflowParam | Self::Setting => false,
+        }
+    }
+
+    /// What may not be read here though it is there elsewhere, with the remedies.
+    pub(super) fn refused(self, references: &References) -> Vec<(String, &'static str)> {
+        let mut refused = Vec::new();
+        if let Some(id) = references.steps.first().filter(|_| !self.reads_steps()) {
+            refused.push(match self {
+                Self::WorkflowParam => (
+                    format!("step {id:?} is read in a parameter of the workflow"),
+                    "use the expression in the params of a step",
+                ),
+                _ => (
+                    format!("step {id:?} is read in a setting"),
+                    "settings read params, loop and run; put the step into a workflow of its own, with a param",
+                ),
+            });
+        }
+        if self != Self::StepParam && (references.reads_own || !references.own.is_empty()) {
+            let name = references.own.first().map(|name| format!(".{name}")).unwrap_or_default();
+            refused.push((
+                format!("self{name} is read outside of the named params of a step"),
+                "self is what the other params of the same step are; use params, or what it is made of",
+            ));
+        }
+        let unknown = |name: &&String| !RUN_BEFORE.contains(&name.as_str());
+        if let (Self::WorkflowParam, Some(name)) = (self, references.run.iter().find(unknown)) {
+            refused.push((
+                format!("run.{name} is not known when params get their values"),
+                "there are run.id, run.workflow, run.version and run.created_at",
+            ));
+        }
+        refused
+    }
+}
