@@ -5,6 +5,8 @@ mod action;
 mod journal;
 mod retry;
 
+pub(crate) use self::action::step_not_allowed;
+
 use crate::apply::Corrupt;
 use crate::command::{Command, Outcome, Rejection};
 use crate::event::{Ending, Event, Stop};

@@ -7,6 +7,7 @@ mod surroundings;
 pub use self::step::{Iterations, StepRun, StepState};
 pub use self::surroundings::Surroundings;
 
+use crate::command::Rejection;
 use crate::event::{Event, Given, Origin, Stop};
 use crate::failure::Failure;
 use crate::id::{RunId, StepIndex, Timestamp};
@@ -175,7 +176,7 @@ impl Run {
     }
 
     /// Whether nothing new may start.
-    pub(crate) fn is_on_hold(&self) -> bool {
+    pub fn is_on_hold(&self) -> bool {
         self.is_held || self.status == RunStatus::Paused
     }
 
@@ -189,14 +190,47 @@ impl Run {
         self.is_held = is_held;
     }
 
-    /// Whether its iterations are to be held.
-    pub fn holds_iterations(&self) -> bool {
-        self.is_on_hold()
+    /// The steps before which somebody wants the run to stop.
+    pub fn breakpoints(&self) -> Arc<BTreeSet<String>> {
+        Arc::clone(&self.breakpoints)
     }
 
     /// What it was given, if it is no iteration.
     pub fn given(&self) -> Option<&Given> {
         self.given.as_ref()
+    }
+
+    /// The runs of its iterations that are under way.
+    pub fn iterations_under_way(&self) -> Vec<RunId> {
+        let steps = 0..self.steps.len() as StepIndex;
+        let looping = steps.filter_map(|step| Some((step, self.looping(step)?)));
+        looping
+            .flat_map(|(step, iterations)| {
+                iterations.in_flight.iter().map(move |index| self.iteration_id(step, *index))
+            })
+            .collect()
+    }
+
+    /// Whether the step itself waits for a signal, for the time `sequence`.
+    pub fn is_gate(&self, step: StepIndex, sequence: u64) -> bool {
+        let state = self.state_of(step);
+        matches!(state, Some(StepState::Waiting { wait }) if wait.sequence == sequence)
+    }
+
+    /// The engine's answer to an action on a step of a run that is over.
+    pub fn step_is_over(&self, step: StepIndex, action: &'static str) -> Rejection {
+        crate::decide::step_not_allowed(self, step, action)
+    }
+
+    /// Whether the step has left its work to this run.
+    pub fn is_delegated(&self, step: StepIndex, run: RunId) -> bool {
+        let state = self.state_of(step);
+        matches!(state, Some(StepState::Delegated { child, .. }) if *child == run)
+    }
+
+    /// Whether it has had its turn.
+    pub fn has_begun(&self) -> bool {
+        self.status != RunStatus::Queued
     }
 
     /// How often it was taken up again after its end.

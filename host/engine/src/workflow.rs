@@ -44,6 +44,21 @@ impl Workflow {
             body.steps.get(*step as usize)?.kind.inner().map(|inner| &inner.body)
         })
     }
+
+    /// The step with this id, also inside of loops.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.body.step(id)
+    }
+}
+
+impl Body {
+    fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find_map(|step| match step.kind.inner() {
+            _ if step.id == id => Some(step),
+            Some(inner) => inner.body.step(id),
+            None => None,
+        })
+    }
 }
 
 /// One parameter of a workflow.

@@ -3,21 +3,24 @@
 use super::durable::Player;
 use super::journal::{self, Journal};
 use super::live::{InFlight, Live, LiveState};
-use super::{Driver, Extra, dormant, logs};
+use super::permits::{self, Entry};
+use super::{Driver, Due, Extra, dormant, logs};
 use crate::crash;
 use crate::sandbox::{self, Context, Outcome as Ran, Report, Task, Watch};
 use crate::store::{self, AttemptLog, Write};
 use segno_engine::command::{Command, Outcome};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::grant::Grants;
-use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
+use segno_engine::id::{Attempt, RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::usage::Usage;
 use segno_engine::workflow::{Limits as Wanted, Pin, StepKind};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -42,6 +45,8 @@ struct Work {
     journaled: bool,
     input: Payload,
     watch: Watch,
+    /// How long it may go without a heartbeat.
+    heartbeat_ms: Option<u64>,
     /// Signals for everyone that the step was given.
     taken: Arc<Mutex<journal::Taken>>,
     /// The attempt before this one, which has to be gone first.
@@ -58,14 +63,63 @@ impl Driver {
         live: &Arc<Live>,
         (step, attempt): (StepIndex, Attempt),
         again: bool,
+        due: &mut VecDeque<Due>,
     ) {
         if self.is_stopping() {
             return;
         }
-        if let Some(work) = prepare(live, (step, attempt), again) {
+        if let Some(work) = self.prepare(live, (step, attempt), again, due) {
             let driver = self.clone();
             spawn(async move { driver.carry_out(work).await });
         }
+    }
+
+    fn prepare(
+        &self,
+        live: &Arc<Live>,
+        (step, attempt): (StepIndex, Attempt),
+        again: bool,
+        due: &mut VecDeque<Due>,
+    ) -> Option<Work> {
+        let mut state = live.lock();
+        let in_flight = state.attempts.get(&step);
+        // It may have been asked for twice.
+        let has_guest = in_flight.is_some_and(|known| known.attempt == attempt && !known.leaving);
+        if has_guest || !state.run.is_running(step, attempt) {
+            return None;
+        }
+        if let Entry::Held(permit) = self.enter(live, &mut state, (step, attempt), due) {
+            debug!(run = %live.id, step, permit, "an attempt is held");
+            return None;
+        }
+        let run = &state.run;
+        let definition = &run.body().steps[step as usize];
+        let StepKind::Call(call) = &definition.kind else { return None };
+        let heartbeat = definition.heartbeat_timeout.as_ref();
+        let (gone, receiver) = watch::channel(());
+        let watch = Watch::new();
+        let work = Work {
+            live: Arc::clone(live),
+            step,
+            attempt,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            id: definition.id.clone(),
+            component: call.component.clone(),
+            wanted: call.limits,
+            grants: call.grants.clone(),
+            sequence: run.steps()[step as usize].sequence,
+            journaled: attempt > 1 || again || state.journaled.contains(&step),
+            taken: Arc::default(),
+            input: run.steps()[step as usize].input.clone()?,
+            watch: watch.clone(),
+            heartbeat_ms: heartbeat.and_then(|timeout| timeout.millis(run).ok()),
+            previous: None,
+            _gone: gone,
+        };
+        let in_flight =
+            InFlight { attempt, serial: work.serial, watch, gone: receiver, leaving: false };
+        let previous = state.attempts.insert(step, in_flight);
+        Some(Work { previous, ..work })
     }
 
     async fn carry_out(self, mut work: Work) {
@@ -124,7 +178,43 @@ impl Driver {
         };
         let task = self.task_of(work, component, journal);
         crash::point("guest starts");
-        self.0.sandbox.run(task, &work.watch).await
+        match work.heartbeat_ms {
+            None => self.0.sandbox.run(task, &work.watch).await,
+            Some(patience) => {
+                let mut guest = pin!(self.0.sandbox.run(task, &work.watch));
+                tokio::select! {
+                    report = &mut guest => report,
+                    failure = self.heart_stops(work, patience) => {
+                        // The attempt is over when its guest is gone.
+                        work.watch.cancel();
+                        let outcome = Ran::Failed { failure, delay_ms: None };
+                        Report { outcome, ..guest.await }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns when an attempt has gone without a heartbeat for too long. While
+    /// it waits it need not give one.
+    async fn heart_stops(&self, work: &Work, patience_ms: u64) -> Failure {
+        let mut last = self.0.clock.now();
+        loop {
+            self.0.clock.sleep_until(last.plus_ms(patience_ms)).await;
+            let beat = work.watch.heartbeat_ms().map_or(last, Timestamp);
+            let waits = !work.live.lock().run.is_running(work.step, work.attempt);
+            last = match waits {
+                true => self.0.clock.now(),
+                false if beat > last => beat,
+                false => break,
+            };
+        }
+        let patience = humantime::format_duration(Duration::from_millis(patience_ms));
+        let message = format!(
+            "gave no heartbeat for {patience}, its `heartbeat_timeout`; call `progress.heartbeat` \
+             more often, or give it more time"
+        );
+        Failure::new(FailureKind::Timeout, "timeout", message)
     }
 
     /// What the step did when it was played before.
@@ -257,7 +347,13 @@ impl Driver {
     }
 
     fn forget(&self, work: &Work) {
-        forget(&mut work.live.lock(), work);
+        let mut due = VecDeque::new();
+        {
+            let mut state = work.live.lock();
+            forget(&mut state, work);
+            permits::note_free(&work.live, &state, &mut due);
+        }
+        self.perform(due);
     }
 
     fn log_writes(&self, work: &Work, report: &Report) -> Vec<Write> {
@@ -302,42 +398,6 @@ fn forget(state: &mut LiveState, work: &Work) {
         state.attempts.remove(&work.step);
         state.parked.remove(&work.step);
     }
-}
-
-fn prepare(live: &Arc<Live>, (step, attempt): (StepIndex, Attempt), again: bool) -> Option<Work> {
-    let mut state = live.lock();
-    let run = &state.run;
-    let in_flight = state.attempts.get(&step);
-    // It may have been asked for twice.
-    let has_guest = in_flight.is_some_and(|known| known.attempt == attempt && !known.leaving);
-    let wanted = run.is_running(step, attempt) && !has_guest;
-    let definition = &run.body().steps[step as usize];
-    let (StepKind::Call(call), true) = (&definition.kind, wanted) else {
-        return None;
-    };
-    let (gone, receiver) = watch::channel(());
-    let watch = Watch::new();
-    let work = Work {
-        live: Arc::clone(live),
-        step,
-        attempt,
-        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-        id: definition.id.clone(),
-        component: call.component.clone(),
-        wanted: call.limits,
-        grants: call.grants.clone(),
-        sequence: run.steps()[step as usize].sequence,
-        journaled: attempt > 1 || again || state.journaled.contains(&step),
-        taken: Arc::default(),
-        input: run.steps()[step as usize].input.clone()?,
-        watch: watch.clone(),
-        previous: None,
-        _gone: gone,
-    };
-    let in_flight =
-        InFlight { attempt, serial: work.serial, watch, gone: receiver, leaving: false };
-    let previous = state.attempts.insert(step, in_flight);
-    Some(Work { previous, ..work })
 }
 
 /// The report of an attempt that never began.

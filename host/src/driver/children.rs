@@ -2,28 +2,30 @@
 //! of their own, but whoever cancels the run above cancels them too.
 
 use super::durable::{Player, broken, refusal_of, refused};
-use super::live::{Live, LiveState};
+use super::live::Live;
+use super::start::{NewRun, Prepared, facts};
 use super::wait::result_of;
 use super::{Driver, Due, Error, Extra, Selected, WorkflowError, inspect};
 use crate::crash;
 use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
-use crate::store::{self, Ticket};
+use crate::store;
 use segno_engine::command::Command;
-use segno_engine::event::{Event, IterationResult, Origin};
+use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::id::{RunId, StepIndex, TenantId};
-use segno_engine::payload::Payload;
+use segno_engine::params::ParamSource;
+use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::workflow::Workflow;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::{debug, error};
 
 /// How many runs that steps started may be above another.
-const DEPTH_MAX: u32 = 8;
+pub(super) const DEPTH_MAX: u32 = 10;
 
 /// Runs that may be open at once below the run that somebody started.
-const FAMILY_MAX: u32 = 10_000;
+pub(super) const FAMILY_MAX: u32 = 10_000;
 
 /// How many runs are open below each run that somebody started.
 #[derive(Default)]
@@ -31,7 +33,7 @@ pub(super) struct Families(Mutex<HashMap<RunId, u32>>);
 
 impl Families {
     /// Counts one more, unless there are too many.
-    fn started(&self, root: RunId) -> bool {
+    pub(super) fn started(&self, root: RunId) -> bool {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(root).or_default();
         let room = *count < FAMILY_MAX;
@@ -46,7 +48,7 @@ impl Families {
         }
     }
 
-    fn gone(&self, root: RunId) {
+    pub(super) fn gone(&self, root: RunId) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&root) {
             *count -= 1;
@@ -60,7 +62,7 @@ impl Families {
 /// How a run stands that a step says it has started.
 enum Standing {
     Open,
-    Over(IterationResult),
+    Over(IterationResult, Rollup),
     /// It is no run of this step.
     Other,
 }
@@ -70,7 +72,7 @@ struct Wanted {
     id: RunId,
     workflow: Arc<Workflow>,
     version: u64,
-    params: Payload,
+    given: Given,
     root: RunId,
     depth: u32,
 }
@@ -125,13 +127,6 @@ impl Player {
         let Ok(Value::Object(given)) = serde_json::from_str(params) else {
             return Ok(refused("invalid", "the params of a run are a JSON object".to_owned()));
         };
-        let params = match workflow.bind_params(&given) {
-            Ok(params) => params,
-            Err(problems) => {
-                let message = format!("the params do not fit {name:?}: {}", problems.join("; "));
-                return Ok(refused("invalid", message));
-            }
-        };
         let (root, depth) = self.driver.family(&self.live);
         if depth >= DEPTH_MAX {
             let message = format!(
@@ -141,7 +136,15 @@ impl Player {
             return Ok(refused("limit", message));
         }
         let id = RunId::started_by(self.live.id, self.step, entry.sequence, &entry.hash);
-        Ok(Ok(Wanted { id, workflow, version, params, root, depth: depth + 1 }))
+        let facts = facts(id, &workflow, version, self.driver.0.clock.now());
+        let given = match workflow.bind(&given, ParamSource::Parent, facts) {
+            Ok(bound) => super::start::given(bound, &Map::new()),
+            Err(problems) => {
+                let message = format!("the params do not fit {name:?}: {}", problems.join("; "));
+                return Ok(refused("invalid", message));
+            }
+        };
+        Ok(Ok(Wanted { id, workflow, version, given, root, depth: depth + 1 }))
     }
 
     /// One commit has the new run, its parent's knowledge of it, and the call.
@@ -152,30 +155,22 @@ impl Player {
         due: &mut VecDeque<Due>,
     ) -> Result<Answer, Gone> {
         let driver = &self.driver;
-        let mut starts = driver.0.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut starts = driver.lock_starts();
         let mut state = self.live.lock();
-        let Wanted { id, workflow, version, params, root, depth } = wanted;
-        let name = workflow.name.clone();
-        let wanted_here = |state: &LiveState| state.run.is_running(self.step, self.attempt);
-        if !wanted_here(&state) {
+        let Wanted { id, workflow, version, given, root, depth } = wanted;
+        if !state.run.is_running(self.step, self.attempt) {
             return Err(Gone::Unwanted);
         }
-        let number = driver.next_number(&mut starts, self.tenant(), &name);
+        let number = driver.next_number(&mut starts, self.tenant(), &workflow.name);
         let number = number.map_err(|error| broken(&error))?;
         let (parent, step) = (self.live.id, self.step);
-        let origin = Origin::Child { number, params, parent, step, root, depth };
-        let created = Event::RunCreated { workflow: name, version, origin };
+        let origin = Origin::Child { number, given, parent, step, root, depth };
+        let new = NewRun { id, workflow, version, origin };
         let now = driver.0.clock.now();
-        let (run, events) = Run::begin(id, workflow, Surroundings::unknown(), created, now)
-            .map_err(|corrupt| broken(&corrupt))?;
-        let opening =
-            inspect::opening_writes(self.tenant(), &run).map_err(|error| broken(&error))?;
-        let child = Live::new(self.tenant().clone(), run, 0, Ticket::done());
+        let prepared = driver.prepare_run(&mut starts, self.tenant(), (new, now), due);
+        let Prepared { live: child, writes, follow } = prepared.map_err(|error| broken(&error))?;
         let mut child_state = child.lock();
         driver.lock_live().insert(id, Arc::clone(&child));
-        let extra = Extra { writes: opening, ..Extra::default() };
-        let mut follow = VecDeque::new();
-        let writes = driver.write_up(&child, &mut child_state, (now, events), (extra, &mut follow));
         let answer = Answer::Text(Ok(id.to_string()));
         let mut extra = self.call_writes(entry, Some(&answer));
         extra.writes.extend(writes);
@@ -201,9 +196,9 @@ impl Driver {
         parent: &Arc<Live>,
         step: StepIndex,
         child: RunId,
-    ) -> Result<Option<IterationResult>, Error> {
+    ) -> Result<Option<(IterationResult, Rollup)>, Error> {
         match self.standing(parent, step, child)? {
-            Standing::Over(result) => Ok(Some(result)),
+            Standing::Over(result, rollup) => Ok(Some((result, rollup))),
             Standing::Open | Standing::Other => Ok(None),
         }
     }
@@ -214,13 +209,15 @@ impl Driver {
         step: StepIndex,
         child: RunId,
     ) -> Result<Standing, Error> {
-        let judge = |run: &Run| match (run.origin(), run.iteration_result()) {
+        let judge = |run: &Run| match (run.origin(), run.result()) {
             (Origin::Child { parent: its, step: at, .. }, _)
                 if (*its, *at) != (parent.id, step) =>
             {
                 Standing::Other
             }
-            (Origin::Child { .. }, Some(result)) => Standing::Over(result),
+            (Origin::Child { .. }, Some(result)) => {
+                Standing::Over(result, run.rollup(&mut |_| Rollup::default()))
+            }
             (Origin::Child { .. }, None) => Standing::Open,
             _ => Standing::Other,
         };
@@ -237,7 +234,7 @@ impl Driver {
     }
 
     /// The run at the beginning of the chain, and how many are between.
-    fn family(&self, live: &Arc<Live>) -> (RunId, u32) {
+    pub(super) fn family(&self, live: &Arc<Live>) -> (RunId, u32) {
         let origin = live.lock().run.origin().clone();
         match origin {
             Origin::Start { .. } => (live.id, 0),
@@ -261,7 +258,7 @@ impl Driver {
         due: &mut VecDeque<Due>,
     ) {
         match self.end_of_child(parent, step, child) {
-            Ok(Some(result)) => self.end_child(parent, (step, child), result, due),
+            Ok(Some(end)) => self.end_child(parent, (step, child), end, due),
             Ok(None) => {}
             Err(error) => error!(run = %child, %error, "a run of a step cannot be read"),
         }
@@ -276,7 +273,10 @@ impl Driver {
     ) {
         let live = match self.find(&parent.tenant, child, due) {
             Ok(Some(live)) => live,
-            Ok(None) => return self.watch_child(parent, (step, child), due),
+            Ok(None) => match self.end_absent_child(parent, (step, child), due) {
+                Some(appeared) => appeared,
+                None => return self.watch_child(parent, (step, child), due),
+            },
             Err(error) => {
                 return error!(run = %child, %error, "a run of a step cannot be cancelled");
             }
@@ -294,11 +294,16 @@ impl Driver {
         (parent, step): (RunId, StepIndex),
         due: &mut VecDeque<Due>,
     ) {
-        let Some(result) = child.lock().run.iteration_result() else { return };
+        let end = {
+            let state = child.lock();
+            let rollup = state.run.rollup(&mut |_| Rollup::default());
+            state.run.result().map(|result| (result, rollup))
+        };
+        let Some(end) = end else { return };
         crash::point("child reports");
         match self.find(&child.tenant, parent, due) {
             Ok(Some(live)) => {
-                self.end_child(&live, (step, child.id), result, due);
+                self.end_child(&live, (step, child.id), end, due);
                 self.rest(&live);
             }
             // It did not wait for this one.
@@ -321,18 +326,46 @@ impl Driver {
         }
     }
 
-    fn end_child(
+    /// A subworkflow that is to be cancelled and cannot be found was not made
+    /// yet, and is not any more: whoever makes it looks under the parent's lock
+    /// whether it is wanted. Returns the run if it has appeared meanwhile.
+    fn end_absent_child(
         &self,
         parent: &Arc<Live>,
         (step, child): (StepIndex, RunId),
-        result: IterationResult,
+        due: &mut VecDeque<Due>,
+    ) -> Option<Arc<Live>> {
+        let mut state = parent.lock();
+        if let Some(live) = self.live(&parent.tenant, child) {
+            return Some(live);
+        }
+        let is_known = !matches!(inspect::history(&self.0.store, &parent.tenant, child),
+            Ok(history) if history.is_empty());
+        if !is_known {
+            let (result, rollup) = (IterationResult::Cancelled, Rollup::default());
+            let command = Command::EndChild { step, child, result, rollup };
+            let turn = self.turn_locked(parent, &mut state, (&command, Extra::default()), due);
+            if let Err((refusal, _)) = turn {
+                debug!(run = %parent.id, %refusal, "a run of a step was known to be over");
+            }
+        }
+        None
+    }
+
+    pub(super) fn end_child(
+        &self,
+        parent: &Arc<Live>,
+        (step, child): (StepIndex, RunId),
+        (result, rollup): (IterationResult, Rollup),
         due: &mut VecDeque<Due>,
     ) {
         let mut state = parent.lock();
         let index = state.run.wait_of(step).and_then(|wait| wait.index_of_run(child));
-        let answer = index
-            .map(|index| Answer::Woken { index, happening: Happening::Run(result_of(result)) });
-        let command = Command::EndChild { step, child };
+        let answer = index.map(|index| Answer::Woken {
+            index,
+            happening: Happening::Run(result_of(result.clone())),
+        });
+        let command = Command::EndChild { step, child, result, rollup };
         let extra = Extra { answer, ..Extra::default() };
         if let Err((refusal, _)) = self.turn_locked(parent, &mut state, (&command, extra), due) {
             debug!(run = %parent.id, %refusal, "a run of a step was known to be over");

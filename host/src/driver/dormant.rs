@@ -2,6 +2,7 @@
 //! which signals they have to be woken. That is in memory, and in the mark of
 //! the open run in the store, so that a restart needs to read no history.
 
+use super::lanes::Place;
 use super::live::{Live, LiveState};
 use super::signals::Waiter;
 use super::{Driver, Due, Error, inspect};
@@ -29,9 +30,13 @@ pub(super) struct Dormant {
     /// Whether its steps started runs that are open: they may have ended when
     /// the host did, and nobody has told it.
     pub(super) has_children: bool,
+    /// Its place among the runs of its workflow.
+    pub(super) place: Option<Place>,
+    /// Permits of its steps.
+    pub(super) permits: Vec<(StepIndex, Vec<String>)>,
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// A run that goes on so soon stays in memory, unless a guest has made room.
 const SOON_MS: u64 = 10_000;
@@ -45,7 +50,13 @@ impl Dormant {
                 signals.extend(waits.map(|signal| (step, wait.sequence, signal)));
             }
         }
-        Self { alarm: run.next_deadline(), signals, has_children: !run.children().is_empty() }
+        Self {
+            alarm: run.next_deadline(),
+            signals,
+            has_children: !run.children().is_empty(),
+            place: Place::of(run),
+            permits: Vec::new(),
+        }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -86,7 +97,11 @@ pub(super) fn awake(tenant: &TenantId, run: &Run) -> Write {
 pub(super) fn asleep(live: &Live, state: &LiveState) -> Option<Write> {
     let idle = state.attempts.is_empty() && state.parked.is_empty();
     let dormant = idle && state.run.is_dormant();
-    dormant.then(|| Write::open_run(&live.tenant, live.id, Dormant::of(&state.run).encode()))
+    dormant.then(|| {
+        let permits = state.permits.iter().map(|(step, names)| (*step, names.clone())).collect();
+        let known = Dormant { permits, ..Dormant::of(&state.run) };
+        Write::open_run(&live.tenant, live.id, known.encode())
+    })
 }
 
 impl Driver {
@@ -137,7 +152,7 @@ impl Driver {
         }
         let (live, effects) = self.adopt(tenant, folded, history.len() as u64, true)?;
         // Runs that its steps started tell it themselves when they are over.
-        due.extend(effects.into_iter().filter(|due| !due.is_watch()));
+        due.extend(effects.into_iter().filter(|due| !due.is_known_while_dormant()));
         crash::point("run is in memory again");
         Ok(Some(live))
     }
@@ -157,6 +172,8 @@ impl Driver {
             let mut state = live.lock();
             state.inbox.load(&self.0.store, tenant, live.id)?;
             state.subscribed = subscriptions(&state.run);
+            let breakpoints = self.breakpoints_of(tenant, &state.run.workflow().name)?;
+            state.run.set_breakpoints(breakpoints);
             if is_dormant {
                 state.mark_dormant();
             }
@@ -260,7 +277,13 @@ impl Driver {
             return;
         }
         let ended: Vec<_> = match event {
-            Event::AttemptResumed { step, .. } | Event::AttemptFailed { step, .. } => {
+            Event::AttemptResumed { step, .. }
+            | Event::AttemptFailed { step, .. }
+            | Event::StepSucceeded { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::StepCancelled { step, .. }
+            | Event::StepKilled { step, .. }
+            | Event::WaitBypassed { step, .. } => {
                 state.subscribed.remove_entry(step).into_iter().collect()
             }
             Event::StopRequested { .. } => state.subscribed.drain().collect(),
@@ -276,7 +299,7 @@ impl Driver {
     }
 }
 
-fn origin_of(history: &[Record]) -> Option<&Origin> {
+pub(super) fn origin_of(history: &[Record]) -> Option<&Origin> {
     match history.first()?.events.first()? {
         Event::RunCreated { origin, .. } => Some(origin),
         _ => None,

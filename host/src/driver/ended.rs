@@ -61,6 +61,10 @@ impl Driver {
         };
         for (run, bytes) in gone {
             let known = self.lock_live().get(&run).cloned();
+            // It may have been taken up again, and comes here once more.
+            if known.as_ref().is_some_and(|known| known.lock().run.status().is_open()) {
+                continue;
+            }
             if known.is_none_or(|known| may_go(&known)) {
                 self.lock_live().remove(&run);
             } else {

@@ -2,7 +2,7 @@
 //! and in both cases only what is on stable storage.
 
 use super::journal::{self, Called};
-use super::live::Live;
+use super::live::{Live, LiveState};
 use super::{Driver, Error};
 use crate::sandbox::Watch;
 use crate::store::{self, RunRecord, Store, Write};
@@ -210,6 +210,35 @@ pub(super) fn closing_writes(tenant: &TenantId, run: &Run) -> Vec<Write> {
     match record_of(run) {
         Some(record) => Write::run_ended(tenant, &record),
         None => Vec::new(),
+    }
+}
+
+/// What one event changes beside the events, while a run is open or because it
+/// is open again.
+pub(super) fn rows_of(live: &Live, state: &LiveState, event: &Event) -> Vec<Write> {
+    let (tenant, run) = (&live.tenant, &state.run);
+    let blocker_gone = || {
+        let number = run.origin().number()?;
+        Write::blocker_gone(tenant, &run.workflow().name, number).ok()
+    };
+    match event {
+        Event::RunStarted if !state.was_dormant => Vec::new(),
+        Event::RunStarted | Event::RunPaused { .. } | Event::RunResumed { .. } => {
+            record_of(run).map(|record| Write::run(tenant, &record)).into_iter().collect()
+        }
+        Event::RunRetried { .. } if state.was_over => {
+            let opened = opening_writes(tenant, run).unwrap_or_default();
+            opened.into_iter().chain(blocker_gone()).collect()
+        }
+        Event::RunUnblocked { .. } => blocker_gone().into_iter().collect(),
+        Event::RunFailed { .. } => {
+            let number = run.origin().number();
+            let blocker = number.and_then(|number| {
+                Write::blocker(tenant, &run.workflow().name, number, run.id()).ok()
+            });
+            blocker.into_iter().collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -48,6 +48,10 @@ pub(crate) struct LiveState {
     pub(crate) is_dormant: bool,
     /// Whether it ever did.
     pub(crate) was_dormant: bool,
+    /// Whether the run was over before the turn that is under way.
+    pub(crate) was_over: bool,
+    /// Steps that have permits, or stand in line for them.
+    pub(crate) permits: HashMap<StepIndex, Vec<String>>,
 }
 
 /// An attempt that was handed to the sandbox.
@@ -83,6 +87,8 @@ impl Live {
                 journaled: HashSet::new(),
                 is_dormant: false,
                 was_dormant: false,
+                was_over: false,
+                permits: HashMap::new(),
             }),
             changed: Notify::new(),
         })

@@ -2,6 +2,7 @@
 //! store commits, and the effects are performed. Every change of a run goes
 //! through `Driver::turn`; nothing else in the host touches one.
 
+mod actions;
 mod alarms;
 mod attempt;
 mod catalog;
@@ -9,27 +10,38 @@ mod children;
 mod dormant;
 mod durable;
 mod ended;
+mod fork;
+mod hold;
 mod inbox;
 mod inspect;
+mod iterations;
 mod journal;
+mod lanes;
 mod live;
 mod logs;
 mod perform;
+mod permits;
 mod recover;
+mod retry;
+mod rollup;
 mod secrets;
 mod signals;
 mod start;
+mod subworkflow;
 mod version;
 mod wait;
 
+pub use actions::{ActionError, RunAction};
 pub use catalog::{
     Applied, Apply, ApplyError, BreakpointError, PropertiesChange, PushError, Pushed, Selected,
     TagError, WorkflowError,
 };
+pub use fork::ForkRun;
 pub use inbox::{RunSignal, SignalRunError, WaitpointError};
 pub use inspect::Snapshot;
 pub use journal::Called;
 pub use logs::LogPage;
+pub use retry::RetryRun;
 pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
 pub use start::{StartError, StartRun, Started};
@@ -41,12 +53,14 @@ use crate::egress::{Egress, Vault};
 use crate::sandbox::{Answer, Sandbox};
 use crate::store::{self, Store, Ticket, Write};
 use alarms::Alarms;
+use lanes::Place;
 use live::{Live, LiveState};
 use perform::Due;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::event::{Event, Record};
 use segno_engine::id::{RunId, TenantId, Timestamp};
+use segno_engine::run::RunStatus;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,6 +96,8 @@ struct Inner {
     outside: Outside,
     loading: Mutex<()>,
     catalog: catalog::Cache,
+    gates: permits::Gates,
+    breakpoints: hold::Breakpoints,
     starts: Mutex<start::Starts>,
     stopping: AtomicBool,
 }
@@ -130,6 +146,8 @@ impl Driver {
             outside,
             loading: Mutex::default(),
             catalog: catalog::Cache::default(),
+            gates: permits::Gates::default(),
+            breakpoints: hold::Breakpoints::default(),
             starts: Mutex::default(),
             stopping: AtomicBool::new(false),
         }))
@@ -148,22 +166,6 @@ impl Driver {
     /// The clock that the runs go by.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
-    }
-
-    /// Stops a run. Returns when that is on stable storage; what runs inside
-    /// is then being stopped.
-    ///
-    /// # Errors
-    /// There is no such run, or it is over.
-    pub async fn cancel(&self, tenant: &TenantId, run: RunId, by: &str) -> Result<(), Error> {
-        let Some(live) = self.open(tenant, run)? else {
-            return Err(match self.snapshot(tenant, run).await? {
-                Some(ended) => Error::Refused(Refusal::Rejected(ended.over())),
-                None => Error::NoSuchRun(run),
-            });
-        };
-        let ticket = self.submit(&live, &Command::Cancel { by: by.to_owned() }, Vec::new())?;
-        Ok(ticket.durable().await?)
     }
 
     /// Ends every guest and lets no further one begin. What they did is not
@@ -240,6 +242,7 @@ impl Driver {
         (command, extra): (&Command, Extra),
         due: &mut VecDeque<Due>,
     ) -> Result<(), (Refusal, Vec<Write>)> {
+        state.was_over = !state.run.status().is_open();
         let (at, events) = match state.run.handle(command, self.0.clock.now()) {
             Ok(turn) => turn,
             Err(refusal) => {
@@ -280,6 +283,7 @@ impl Driver {
         for event in &events {
             debug!(run = %live.id, ?event);
             self.end_waits(live, state, event, due);
+            writes.extend(inspect::rows_of(live, state, event));
             match event {
                 Event::AttemptResumed { step, attempt, wake } => {
                     let answer = answer.take().unwrap_or_else(|| wait::answer_of(wake));
@@ -292,6 +296,13 @@ impl Driver {
                 }
             }
         }
+        let is_end = |event: &Event| {
+            matches!(
+                event,
+                Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped
+            )
+        };
+        let ends = events.iter().any(is_end);
         if !events.is_empty() {
             let bytes = Record { at, events }.encode();
             state.bytes += bytes.len();
@@ -301,9 +312,14 @@ impl Driver {
         if std::mem::take(&mut state.is_dormant) {
             writes.push(dormant::awake(&live.tenant, &state.run));
         }
-        if !state.run.status().is_open() {
+        if ends {
             writes.extend(inspect::closing_writes(&live.tenant, &state.run));
+            if let Some(place) = Place::of(&state.run) {
+                let failed = matches!(state.run.status(), RunStatus::Failed { .. });
+                due.push_back(Due::left(live, place, failed));
+            }
         }
+        permits::note_free(live, state, due);
         writes
     }
 

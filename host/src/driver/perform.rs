@@ -2,17 +2,20 @@
 //! stack: a chain of iterations that end at once may be long.
 
 use super::dormant::Dormant;
+use super::lanes::Place;
 use super::live::{Live, LiveState};
 use super::{Driver, Extra, inspect};
 use crate::crash;
 use crate::sandbox::Answer;
 use crate::store::Ticket;
+use segno_engine::apply::Corrupt;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Event, IterationResult};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{Attempt, RunId, StepIndex};
+use segno_engine::rollup::Rollup;
 use segno_engine::run::Run;
 use segno_engine::signal::Params;
 use std::collections::VecDeque;
@@ -33,6 +36,16 @@ enum What {
     Again(Effect),
     /// A wait is over: no signal is for it any more.
     Unsubscribe(StepIndex, Vec<(String, Params)>),
+    /// Another run of the workflow has to make room for this one.
+    Replace(RunId),
+    /// The run waits for its turn, and need not be in memory.
+    Rest,
+    /// The run is over: others of its workflow may begin.
+    Left { place: Place, failed: bool },
+    /// A step no longer needs its permits.
+    GiveBack(StepIndex),
+    /// A command that follows from something else.
+    Command(Command),
     /// A guest that waits in memory, or else a new one, goes on with this.
     Resume((StepIndex, Attempt), Option<oneshot::Sender<Answer>>, Answer),
 }
@@ -48,9 +61,52 @@ impl Due {
         Self { live: Arc::clone(live), what: What::Again(effect) }
     }
 
+    /// Whether it is cared for while a run is not in memory: runs that its steps
+    /// started tell it themselves when they are over, and signals wake it.
+    pub(super) fn is_known_while_dormant(&self) -> bool {
+        self.is_watch()
+            || matches!(
+                &self.what,
+                What::Again(Effect::StartSubworkflow { .. } | Effect::AwaitSignal { .. })
+            )
+    }
+
     /// Whether it only looks how a run is doing that a step started.
     pub(super) fn is_watch(&self) -> bool {
         matches!(&self.what, What::Again(Effect::WatchChild { .. }))
+    }
+
+    /// Another run that has to make room.
+    pub(super) fn replace(live: &Arc<Live>, other: RunId) -> Self {
+        Self { live: Arc::clone(live), what: What::Replace(other) }
+    }
+
+    /// A run that waits for its turn.
+    pub(super) fn rest(live: &Arc<Live>) -> Self {
+        Self { live: Arc::clone(live), what: What::Rest }
+    }
+
+    /// A run that is over.
+    pub(super) fn left(live: &Arc<Live>, place: Place, failed: bool) -> Self {
+        Self { live: Arc::clone(live), what: What::Left { place, failed } }
+    }
+
+    /// Permits that a step no longer needs.
+    pub(super) fn give_back(live: &Arc<Live>, step: StepIndex) -> Self {
+        Self { live: Arc::clone(live), what: What::GiveBack(step) }
+    }
+
+    /// A command that follows from something else.
+    pub(super) fn command(live: &Arc<Live>, command: Command) -> Self {
+        Self { live: Arc::clone(live), what: What::Command(command) }
+    }
+
+    /// The attempt that a restart found under way, if it is one.
+    pub(super) fn attempt_again(&self) -> Option<(&Arc<Live>, StepIndex)> {
+        match &self.what {
+            What::Again(Effect::RunAttempt { step, .. }) => Some((&self.live, *step)),
+            _ => None,
+        }
     }
 
     /// A wait that is over.
@@ -78,54 +134,74 @@ impl Driver {
     /// Performs these effects and those that follow from them.
     pub(super) fn perform(&self, mut due: VecDeque<Due>) {
         while let Some(Due { live, what }) = due.pop_front() {
-            let (effect, again) = match what {
-                What::Effect(effect) => (effect, false),
-                What::Again(effect) => (effect, true),
+            match what {
+                What::Effect(effect) => self.perform_effect(&live, (effect, false), &mut due),
+                What::Again(effect) => self.perform_effect(&live, (effect, true), &mut due),
                 What::Unsubscribe(step, patterns) => {
                     self.unsubscribe(&live.tenant, &patterns, live.id, step);
-                    continue;
                 }
+                What::Replace(other) => {
+                    self.replace(&live.tenant, (other, live.id), &mut due);
+                }
+                What::Rest => self.sleep_soon(&live),
+                What::Left { place, failed } => {
+                    self.leave((&live.tenant, live.id), (&place, failed), &mut due);
+                }
+                What::GiveBack(step) => self.give_permits_back(&live, step, &mut due),
+                What::Command(command) => self.follow(&live, &command, &mut due),
                 What::Resume((step, attempt), parked, answer) => {
                     crash::point("guest goes on");
                     let handed = parked.is_some_and(|parked| parked.send(answer).is_ok());
                     if !handed {
-                        self.run_attempt(&live, (step, attempt), true);
-                    }
-                    continue;
-                }
-            };
-            match effect {
-                Effect::RunAttempt { step, attempt } => {
-                    self.run_attempt(&live, (step, attempt), again);
-                }
-                Effect::AbortAttempt { step, attempt } => {
-                    let state = live.lock();
-                    if let Some(running) = state.attempts.get(&step)
-                        && running.attempt == attempt
-                    {
-                        running.watch.cancel();
+                        self.run_attempt(&live, (step, attempt), true, &mut due);
                     }
                 }
-                Effect::StartIteration { step, index } => {
-                    self.start_iteration(&live, (step, index), again, &mut due);
+            }
+        }
+    }
+
+    fn perform_effect(
+        &self,
+        live: &Arc<Live>,
+        (effect, again): (Effect, bool),
+        due: &mut VecDeque<Due>,
+    ) {
+        match effect {
+            Effect::RunAttempt { step, attempt } => {
+                self.run_attempt(live, (step, attempt), again, due);
+            }
+            Effect::AbortAttempt { step, attempt } => {
+                let state = live.lock();
+                if let Some(running) = state.attempts.get(&step)
+                    && running.attempt == attempt
+                {
+                    running.watch.cancel();
                 }
-                Effect::CancelIteration { step, index } => {
-                    self.cancel_iteration(&live, (step, index), again, &mut due);
-                }
-                Effect::WatchChild { step, child } => {
-                    self.watch_child(&live, (step, child), &mut due);
-                }
-                Effect::CancelChild { step, child } => {
-                    self.cancel_child(&live, (step, child), &mut due);
-                }
-                Effect::ReportChild { parent, step } => {
-                    self.report_child(&live, (parent, step), &mut due);
-                }
-                Effect::ReportEnd { parent, step, index, result } => {
-                    let parent = self.lock_live().get(&parent).cloned();
-                    if let Some(parent) = parent {
-                        self.end_iteration(&parent, (step, index), result, &mut due);
-                    }
+            }
+            Effect::StartIteration { step, index } => {
+                self.start_iteration(live, (step, index), again, due);
+            }
+            Effect::RetryIteration { step, index, generation, target } => {
+                self.retry_iteration(live, (step, index), (generation, target), due);
+            }
+            Effect::CancelIteration { step, index } => {
+                self.cancel_iteration(live, (step, index), again, due);
+            }
+            Effect::WatchChild { step, child } => self.watch_child(live, (step, child), due),
+            Effect::CancelChild { step, child } => self.cancel_child(live, (step, child), due),
+            Effect::ReportChild { parent, step } => self.report_child(live, (parent, step), due),
+            Effect::StartSubworkflow { step } => self.start_subworkflow(live, step, due),
+            Effect::AwaitSignal { step } => self.await_signal(live, step),
+            Effect::AwaitPermits { step, attempt } if again => {
+                self.await_permits_again(live, (step, attempt), due);
+            }
+            // It stands in line since it was held.
+            Effect::AwaitPermits { .. } => {}
+            Effect::TellIterations => self.tell_iterations(live, due),
+            Effect::ReportEnd { parent, step, index, result, rollup } => {
+                let parent = self.lock_live().get(&parent).cloned();
+                if let Some(parent) = parent {
+                    self.end_iteration(&parent, (step, index), (result, rollup), due);
                 }
             }
         }
@@ -143,22 +219,22 @@ impl Driver {
         if again {
             match self.find_child(parent, (step, child)) {
                 Ok(Child::Open(effects)) => return due.extend(effects),
-                Ok(Child::Over(result)) => {
-                    return self.end_iteration(parent, (step, index), result, due);
+                Ok(Child::Over(end)) => {
+                    return self.end_iteration(parent, (step, index), end, due);
                 }
                 Ok(Child::Missing) => {}
                 Ok(Child::Dormant) => return,
                 Err(reason) => {
                     let failure = Failure::new(FailureKind::Platform, "history", reason);
-                    let result = IterationResult::Failed(failure);
-                    return self.end_iteration(parent, (step, index), result, due);
+                    let end = (IterationResult::Failed(failure), Rollup::default());
+                    return self.end_iteration(parent, (step, index), end, due);
                 }
             }
         }
         self.create_child(parent, (step, index), due);
     }
 
-    fn create_child(
+    pub(super) fn create_child(
         &self,
         parent: &Arc<Live>,
         (step, index): (StepIndex, u32),
@@ -173,7 +249,15 @@ impl Driver {
         let name = workflow.name.clone();
         let created = Event::RunCreated { workflow: name, version: run.version(), origin };
         let now = self.0.clock.now();
-        match Run::begin(id, workflow, run.surroundings_of(step), created, now) {
+        let begin = || {
+            let around = run.surroundings_of(step);
+            let (mut child, mut events) = Run::create(id, workflow, around, (created, now))?;
+            child.set_breakpoints(run.breakpoints());
+            child.set_held(run.is_on_hold());
+            events.extend(child.admit(now)?);
+            Ok::<_, Corrupt>((child, events))
+        };
+        match begin() {
             Ok((child, events)) => {
                 let live = Live::new(parent.tenant.clone(), child, 0, Ticket::done());
                 self.lock_live().insert(id, Arc::clone(&live));
@@ -191,7 +275,7 @@ impl Driver {
         again: bool,
         due: &mut VecDeque<Due>,
     ) {
-        let child = RunId::child(parent.id, step, index);
+        let child = parent.lock().run.iteration_id(step, index);
         let mut live = match self.find(&parent.tenant, child, due) {
             Ok(live) => live,
             Err(error) => return self.cannot_wake(child, &error),
@@ -206,14 +290,15 @@ impl Driver {
             // After a restart the child may be open in the store alone.
             match self.find_child(parent, (step, child)) {
                 Ok(Child::Open(_)) => live = self.lock_live().get(&child).cloned(),
-                Ok(Child::Over(result)) => {
-                    return self.end_iteration(parent, (step, index), result, due);
+                Ok(Child::Over(end)) => {
+                    return self.end_iteration(parent, (step, index), end, due);
                 }
                 Ok(Child::Missing | Child::Dormant) | Err(_) => {}
             }
         }
         let Some(live) = live else {
-            return self.end_iteration(parent, (step, index), IterationResult::Cancelled, due);
+            let end = (IterationResult::Cancelled, Rollup::default());
+            return self.end_iteration(parent, (step, index), end, due);
         };
         let by = format!("run {}", parent.id);
         if let Err(refusal) = self.turn(&live, &Command::Cancel { by }, Vec::new(), due) {
@@ -231,13 +316,14 @@ impl Driver {
         (step, index): (StepIndex, u32),
         due: &mut VecDeque<Due>,
     ) -> Option<Arc<Live>> {
-        let child = RunId::child(parent.id, step, index);
         let mut state = parent.lock();
+        let child = state.run.iteration_id(step, index);
         if let Some(live) = self.lock_live().get(&child) {
             return Some(Arc::clone(live));
         }
         let result = IterationResult::Cancelled;
-        let command = Command::EndIteration { step, index, result };
+        let rollup = Rollup::default();
+        let command = Command::EndIteration { step, index, result, rollup };
         let turn = self.turn_locked(parent, &mut state, (&command, Extra::default()), due);
         if let Err((refusal, _)) = turn {
             debug!(run = %parent.id, %refusal, "the iteration was known to be over");
@@ -245,14 +331,14 @@ impl Driver {
         None
     }
 
-    fn end_iteration(
+    pub(super) fn end_iteration(
         &self,
         parent: &Arc<Live>,
         (step, index): (StepIndex, u32),
-        result: IterationResult,
+        (result, rollup): (IterationResult, Rollup),
         due: &mut VecDeque<Due>,
     ) {
-        let command = Command::EndIteration { step, index, result };
+        let command = Command::EndIteration { step, index, result, rollup };
         match self.turn(parent, &command, Vec::new(), due) {
             Ok(_) | Err(Refusal::Rejected(_)) => {}
             Err(Refusal::Corrupt(corrupt)) => {
@@ -284,8 +370,8 @@ impl Driver {
         let records = history.len() as u64;
         let run = inspect::fold(child, workflow, surroundings, &history)
             .map_err(|corrupt| corrupt.to_string())?;
-        if let Some(result) = run.iteration_result() {
-            return Ok(Child::Over(result));
+        if let Some(result) = run.result() {
+            return Ok(Child::Over((result, run.rollup(&mut |_| Rollup::default()))));
         }
         let waiters = Dormant::waiters_of(&run);
         self.resubscribe(&parent.tenant, waiters).map_err(|error| error.to_string())?;
@@ -303,5 +389,5 @@ enum Child {
     /// It goes on, with these effects outstanding.
     Open(Vec<Due>),
     /// It ended so.
-    Over(IterationResult),
+    Over((IterationResult, Rollup)),
 }

@@ -2,6 +2,7 @@
 //! outstanding for it is put in flight again. Nothing else is remembered.
 
 use super::dormant::Dormant;
+use super::lanes::{Found, Place};
 use super::{Driver, Due, inspect};
 use crate::crash;
 use crate::store;
@@ -23,6 +24,7 @@ impl Driver {
         let (mut count, mut dormant) = (0, 0);
         let mut failure = None;
         let mut parents = Vec::new();
+        let mut found = Found::default();
         self.0.store.open_runs(|tenant, run, bytes| {
             if let Some(known) = Dormant::decode(&bytes) {
                 dormant += 1;
@@ -30,13 +32,22 @@ impl Driver {
                     parents.push((tenant.clone(), run));
                 }
                 self.0.alarms.replace((tenant, run), None, known.alarm);
+                if let Some(place) = &known.place {
+                    found.add(tenant, run, place);
+                }
+                let held = self.hold_dormant(tenant, run, &known.permits);
                 let resubscribed = self.resubscribe(tenant, known.waiters(run));
-                failure = failure.take().or(resubscribed.err());
+                failure = failure.take().or(held.err()).or(resubscribed.err());
                 return;
             }
             match self.take_up(tenant, run) {
                 Ok(effects) => {
                     count += 1;
+                    if let Some(place) =
+                        self.live(tenant, run).and_then(|live| Place::of(&live.lock().run))
+                    {
+                        found.add(tenant, run, &place);
+                    }
                     due.extend(effects);
                 }
                 Err(reason) => error!(%tenant, %run, reason, "an open run cannot be taken up"),
@@ -47,6 +58,11 @@ impl Driver {
             info!(runs = count, waiting = dormant, "open runs go on");
         }
         crash::point("runs taken up");
+        // What runs has its permits before anybody else gets one.
+        for (live, step) in due.iter().filter_map(Due::attempt_again) {
+            self.hold_again(live, step);
+        }
+        self.restore_lanes(found, &mut due)?;
         self.perform(due);
         self.look_after_children(parents)?;
         crash::point("effects begun again");
@@ -64,7 +80,7 @@ impl Driver {
                 Ok(Some(live)) => {
                     let effects = live.lock().run.outstanding();
                     let effects = effects.into_iter().map(|effect| Due::outstanding(&live, effect));
-                    due.extend(effects.filter(Due::is_watch));
+                    due.extend(effects.filter(Due::is_known_while_dormant));
                 }
                 Ok(None) => {}
                 Err(error) => self.cannot_wake(run, &error),

@@ -1,17 +1,25 @@
 //! How a run comes into being: its workflow is found, its params are checked,
 //! it gets a number, and the same request never starts two.
 
-use super::{Driver, Extra, Selected, VersionSelector, WorkflowError, inspect};
+use super::lanes::{Place, Tracks};
+use super::live::Live;
+use super::{Driver, Due, Extra, Selected, VersionSelector, WorkflowError, dormant, inspect};
 use crate::crash;
-use crate::driver::live::Live;
 use crate::store::{self, RequestRecord, Ticket, Write};
-use segno_engine::event::{Event, Origin};
-use segno_engine::id::{RunId, TenantId};
+use segno_engine::apply::Corrupt;
+use segno_engine::command::Command;
+use segno_engine::event::{Cause, Event, Given, Origin};
+use segno_engine::id::{RunId, TenantId, Timestamp};
+use segno_engine::params::{Bound, ParamSource};
+use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
+use segno_engine::scope::RunFacts;
+use segno_engine::strategy::lane::Verdict;
+use segno_engine::workflow::Workflow;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, VecDeque};
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 /// The most requests whose commits may be on their way at once.
 const PENDING_REQUESTS_MAX: usize = 10_000;
@@ -25,8 +33,30 @@ pub struct StartRun {
     pub version: VersionSelector,
     /// The params that are given.
     pub params: Map<String, Value>,
+    /// The params of the run that this one is made from.
+    pub before: Option<Bound>,
+    /// Params for single steps: by step id, a map of names and values.
+    pub step_params: Map<String, Value>,
+    /// What leads to the run.
+    pub cause: Cause,
     /// Names the request, so that asking twice starts one run.
     pub idempotency_key: Option<String>,
+}
+
+/// A run that is to be.
+pub(super) struct NewRun {
+    pub(super) id: RunId,
+    pub(super) workflow: Arc<Workflow>,
+    pub(super) version: u64,
+    pub(super) origin: Origin,
+}
+
+/// A run that only needs to be ordered.
+pub(super) struct Prepared {
+    pub(super) live: Arc<Live>,
+    pub(super) writes: Vec<Write>,
+    /// What follows once it is ordered.
+    pub(super) follow: VecDeque<Due>,
 }
 
 /// A run that was started, now or by the same request before.
@@ -38,6 +68,30 @@ pub struct Started {
     pub number: Option<u64>,
     /// Whether an earlier request with the same key started it.
     pub repeated: bool,
+    /// How it stands; nothing is known of an earlier one.
+    pub status: &'static str,
+}
+
+impl StartRun {
+    /// A start of the default version by somebody, with params.
+    pub fn new(workflow: &str, params: Map<String, Value>) -> Self {
+        Self {
+            workflow: workflow.to_owned(),
+            version: VersionSelector::Default,
+            params,
+            before: None,
+            step_params: Map::new(),
+            cause: Cause::Manual { by: "api".to_owned() },
+            idempotency_key: None,
+        }
+    }
+
+    fn source(&self) -> ParamSource {
+        match &self.cause {
+            Cause::Manual { .. } => ParamSource::Start,
+            Cause::Fork { .. } => ParamSource::Fork,
+        }
+    }
 }
 
 /// Why a run was not started.
@@ -67,6 +121,8 @@ pub enum StartError {
 pub(super) struct Starts {
     /// The next number of each workflow that was started since the host is up.
     numbers: HashMap<(TenantId, String), u64>,
+    /// The open runs of each workflow.
+    pub(super) tracks: Tracks,
     /// Requests whose commits may not be readable yet.
     pending: HashMap<(TenantId, String), (RequestRecord, Ticket)>,
 }
@@ -94,44 +150,103 @@ impl Driver {
     ) -> Result<(Started, Ticket), StartError> {
         let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
         let Selected { version, workflow, .. } = selected;
-        let params = workflow.bind_params(&start.params).map_err(StartError::BadParams)?;
+        check_step_params(&workflow, &start.step_params, ParamSource::Start)?;
+        let (id, now) = (self.0.clock.new_run_id(), self.0.clock.now());
+        let facts = facts(id, &workflow, version, now);
+        let bound = match &start.before {
+            Some(before) => workflow.rebind(before, &start.params, start.source(), facts),
+            None => workflow.bind(&start.params, start.source(), facts),
+        };
+        let bound = bound.map_err(StartError::BadParams)?;
+        let given = given(bound, &start.step_params);
         let hash = hash_of(&start);
         let mut due = VecDeque::new();
         let (started, ticket) = {
             // Numbers and keys are given away one at a time, in commit order.
-            let mut starts = self.0.starts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut starts = self.lock_starts();
             if let Some((run, ticket)) = self.earlier(&mut starts, tenant, &start, &hash)? {
-                (Started { run, number: None, repeated: true }, ticket)
+                (Started { run, number: None, repeated: true, status: "" }, ticket)
             } else {
                 let number = self.next_number(&mut starts, tenant, &start.workflow)?;
-                let id = self.0.clock.new_run_id();
-                let origin = Origin::Start { number, params };
-                let name = workflow.name.clone();
-                let created = Event::RunCreated { workflow: name, version, origin };
-                let now = self.0.clock.now();
-                let surroundings = Surroundings::unknown();
-                let (run, events) = Run::begin(id, workflow, surroundings, created, now)
-                    .map_err(|corrupt| store::Error::corrupt(corrupt.to_string()))?;
-                let mut writes = inspect::opening_writes(tenant, &run)?;
+                let origin = Origin::Start { number, given, cause: start.cause };
+                let new = NewRun { id, workflow, version, origin };
+                let mut writes = Vec::new();
                 let request = RequestRecord { run: id, body_hash: hash };
                 if let Some(key) = &start.idempotency_key {
                     writes.push(Write::request(tenant, key, &request)?);
                 }
-                let live = Live::new(tenant.clone(), run, 0, Ticket::done());
-                self.lock_live().insert(id, live.clone());
-                let mut state = live.lock();
-                let extra = Extra { writes, ..Extra::default() };
-                self.record(&live, &mut state, (now, events), (extra, &mut due));
+                let prepared = self.prepare_run(&mut starts, tenant, (new, now), &mut due)?;
+                let (ticket, status) = self.order_run(prepared, writes, &mut due);
                 if let Some(key) = start.idempotency_key {
-                    let ticket = state.ticket.clone();
-                    starts.pending.insert((tenant.clone(), key), (request, ticket));
+                    starts.pending.insert((tenant.clone(), key), (request, ticket.clone()));
                 }
-                (Started { run: id, number: Some(number), repeated: false }, state.ticket.clone())
+                (Started { run: id, number: Some(number), repeated: false, status }, ticket)
             }
         };
         crash::point("run ordered");
         self.perform(due);
         Ok((started, ticket))
+    }
+
+    /// A run with a number that may begin, waits for its turn, or is over at
+    /// once because another is open. Nobody knows it before it is ordered.
+    pub(super) fn prepare_run(
+        &self,
+        starts: &mut Starts,
+        tenant: &TenantId,
+        (new, now): (NewRun, Timestamp),
+        due: &mut VecDeque<Due>,
+    ) -> Result<Prepared, store::Error> {
+        let NewRun { id, workflow, version, origin } = new;
+        let name = workflow.name.clone();
+        let created = Event::RunCreated { workflow: name.clone(), version, origin };
+        let corrupt = |error: Corrupt| store::Error::corrupt(error.to_string());
+        let (mut run, mut events) =
+            Run::create(id, workflow, Surroundings::unknown(), (created, now)).map_err(corrupt)?;
+        run.set_breakpoints(self.breakpoints_of(tenant, &name)?);
+        let place = Place::of(&run).ok_or_else(|| store::Error::corrupt("a run has no number"))?;
+        let admission = self.arrive(starts, tenant, (id, &place))?;
+        match admission.verdict {
+            Verdict::Begin => events.extend(run.admit(now).map_err(corrupt)?),
+            Verdict::Queue => {}
+            Verdict::Refuse { by } => {
+                let refused = run.handle(&Command::Replace { by }, now);
+                events.extend(refused.map_err(|error| store::Error::corrupt(error.to_string()))?.1);
+            }
+        }
+        let writes = inspect::opening_writes(tenant, &run)?;
+        let live = Live::new(tenant.clone(), run, 0, Ticket::done());
+        due.extend(admission.cancel.into_iter().map(|old| Due::replace(&live, old)));
+        let mut follow = VecDeque::new();
+        let writes = {
+            let mut state = live.lock();
+            let extra = Extra { writes, ..Extra::default() };
+            let mut writes = self.write_up(&live, &mut state, (now, events), (extra, &mut follow));
+            if admission.verdict == Verdict::Queue {
+                writes.extend(dormant::asleep(&live, &state));
+                state.mark_dormant();
+                follow.push_back(Due::rest(&live));
+            }
+            writes
+        };
+        Ok(Prepared { live, writes, follow })
+    }
+
+    /// Orders a run that was prepared, together with `extra`. Says how it
+    /// stands, too.
+    pub(super) fn order_run(
+        &self,
+        prepared: Prepared,
+        extra: Vec<Write>,
+        due: &mut VecDeque<Due>,
+    ) -> (Ticket, &'static str) {
+        let Prepared { live, writes, follow } = prepared;
+        let mut state = live.lock();
+        self.lock_live().insert(live.id, Arc::clone(&live));
+        let ticket = self.0.store.commit([writes, extra].concat());
+        self.committed(&live, &mut state, ticket.clone());
+        due.extend(follow);
+        (ticket, state.run.status().as_str())
     }
 
     /// The run that this request has started before.
@@ -181,11 +296,58 @@ impl Driver {
     }
 }
 
+/// What the expressions of params know of a run that is to be.
+pub(super) fn facts(
+    id: RunId,
+    workflow: &Workflow,
+    version: u64,
+    created_at: Timestamp,
+) -> RunFacts<'_> {
+    RunFacts { id, number: None, workflow: &workflow.name, version, created_at, retries: 0 }
+}
+
+/// What a run begins with.
+pub(super) fn given(bound: Bound, step_params: &Map<String, Value>) -> Given {
+    let step_params = match step_params.is_empty() {
+        true => Payload::empty_object().clone(),
+        false => Payload::from(Value::Object(step_params.clone())),
+    };
+    Given { params: bound.values, sources: bound.sources, step_params }
+}
+
+/// Whether params for single steps may be given.
+pub(super) fn check_step_params(
+    workflow: &Workflow,
+    given: &Map<String, Value>,
+    source: ParamSource,
+) -> Result<(), StartError> {
+    let mut mistakes = Vec::new();
+    for (id, params) in given {
+        let Some(step) = workflow.step(id) else {
+            mistakes.push(format!("{id}: the workflow has no such step"));
+            continue;
+        };
+        let Value::Object(params) = params else {
+            mistakes.push(format!("{id}: give names and values, as in {{\"year\": 2012}}"));
+            continue;
+        };
+        let wrong = step.params.check_overrides(params, source);
+        mistakes.extend(wrong.into_iter().map(|mistake| format!("{id}.{mistake}")));
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(StartError::BadParams(mistakes)) }
+}
+
 /// Tells one request from another with the same key.
 fn hash_of(start: &StartRun) -> [u8; 32] {
-    let StartRun { workflow, version, params, idempotency_key: _ } = start;
+    let StartRun { workflow, version, params, step_params, cause, .. } = start;
     // A request without a version has always been hashed like this.
     let version = Some(version).filter(|version| **version != VersionSelector::Default);
-    let text = serde_json::json!([workflow, version, params]).to_string();
+    let mut text = serde_json::json!([workflow, version, params]).to_string();
+    if !step_params.is_empty() {
+        text.push_str(&serde_json::json!(step_params).to_string());
+    }
+    if let Cause::Fork { of, from, .. } = cause {
+        text.push_str(&format!("{of} {from}"));
+    }
     Sha256::digest(text).into()
 }

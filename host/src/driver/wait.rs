@@ -202,7 +202,7 @@ impl Player {
             return Ok(None);
         }
         match self.driver.end_of_child(&self.live, self.step, run) {
-            Ok(Some(result)) => Ok(Some(Happening::Run(result_of(result)))),
+            Ok(Some((result, _))) => Ok(Some(Happening::Run(result_of(result)))),
             Ok(None) => Err(invalid(format!("{run} is no run that step `{}` started", self.id))),
             Err(error) => Err(broken(&error)),
         }
@@ -350,9 +350,15 @@ impl Driver {
         let wake = Wake::Signal { index, name: signal.name.clone(), sequence: signal.sequence };
         let answer = Answer::Woken { index, happening: Happening::Signal(shown(signal)) };
         let mut due = VecDeque::new();
-        let command = Command::Wake { step, sequence, wake };
-        let extra = Extra { answer: Some(answer), ..Extra::default() };
-        let turn = self.turn_locked(&live, &mut live.lock(), (&command, extra), &mut due);
+        let turn = {
+            let mut state = live.lock();
+            let (command, answer) = match state.run.is_gate(step, sequence) {
+                true => (Command::EndWait { step, output: output_of(signal) }, None),
+                false => (Command::Wake { step, sequence, wake }, Some(answer)),
+            };
+            let extra = Extra { answer, ..Extra::default() };
+            self.turn_locked(&live, &mut state, (&command, extra), &mut due)
+        };
         if let Err((refusal, _)) = turn {
             debug!(run = %live.id, %refusal, "a signal came too late for a wait");
             self.rest(&live);
@@ -360,6 +366,33 @@ impl Driver {
         crash::point("wake ordered");
         self.perform(due);
     }
+}
+
+impl Driver {
+    /// A step without a guest waits for a signal, past or future.
+    pub(super) fn await_signal(&self, live: &Arc<Live>, step: StepIndex) {
+        let waiters = {
+            let mut state = live.lock();
+            let Some(wait) = state.run.wait_of(step).cloned() else { return };
+            state.subscribed.insert(step, patterns(&wait));
+            waiters(live.id, step, &wait)
+        };
+        let looked = self.resubscribe(&live.tenant, waiters).and_then(|()| self.catch_up_signals());
+        if let Err(error) = looked {
+            error!(run = %live.id, %error, "the signals cannot be read");
+        }
+    }
+}
+
+/// What a `wait` step gives.
+fn output_of(signal: &SignalRecord) -> Payload {
+    Payload::from(serde_json::json!({
+        "name": signal.name,
+        "id": signal.id,
+        "sequence": signal.sequence,
+        "params": signal.params.to_value(),
+        "payload": signal.payload.value(),
+    }))
 }
 
 /// What a wait gives that its deadline ended.

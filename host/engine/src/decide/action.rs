@@ -107,7 +107,7 @@ fn is_gate(run: &Run, step: StepIndex) -> bool {
     matches!(run.body().steps[step as usize].kind, StepKind::Wait(_))
 }
 
-pub(super) fn step_not_allowed(run: &Run, step: StepIndex, action: &'static str) -> Rejection {
+pub(crate) fn step_not_allowed(run: &Run, step: StepIndex, action: &'static str) -> Rejection {
     Rejection::NotAllowed {
         what: format!("step `{}`", run.body().steps[step as usize].id),
         status: run.state_of(step).map_or("unknown", StepState::as_str),

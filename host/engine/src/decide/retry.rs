@@ -43,7 +43,9 @@ fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
 fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
     let open: Vec<_> = incomplete(run).collect();
     match retry.target.clone() {
-        RetryTarget::Incomplete if open.is_empty() => Err(not_allowed(run, "retry")),
+        RetryTarget::Incomplete if matches!(run.status(), RunStatus::Succeeded { .. }) => {
+            Err(not_allowed(run, "retry"))
+        }
         RetryTarget::Incomplete => Ok(vec![retried(run, retry, (open, Vec::new()))]),
         RetryTarget::Child(step, _) if run.state_of(step).is_some_and(StepState::is_complete) => {
             Err(step_not_allowed(run, step, "retry"))

@@ -22,12 +22,14 @@ impl Driver {
     }
 
     /// Steps that wait for a permit may get one now.
-    #[expect(clippy::unused_self, reason = "steps do not wait for permits yet")]
-    pub(super) fn permits_changed(&self, _tenant: &TenantId) {}
+    pub(super) fn permits_changed(&self, tenant: &TenantId) {
+        self.limits_changed(tenant);
+    }
 
     /// Runs that wait for their turn may begin now.
-    #[expect(clippy::unused_self, reason = "runs do not wait for their turn yet")]
-    fn admission_changed(&self, _tenant: &TenantId, _workflow: &str) {}
+    fn admission_changed(&self, tenant: &TenantId, workflow: &str) {
+        self.readmit(tenant, workflow);
+    }
 
     /// Steps that stopped at a breakpoint which is gone go on.
     #[expect(clippy::unused_self, reason = "steps do not stop at breakpoints yet")]

@@ -1,0 +1,195 @@
+//! What somebody does with runs and their steps. A run is named by its
+//! identifier, a step by its id, or by the way to it through the iterations of
+//! loops, as in `per-year[3].aggregate`.
+
+use super::live::Live;
+use super::{Driver, Error, StartError};
+use crate::store;
+use segno_engine::command::{Command, StepAction};
+use segno_engine::decide::Refusal;
+use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::run::Run;
+use std::sync::Arc;
+
+/// Something that may be done with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunAction {
+    /// Stop it and everything inside.
+    Cancel,
+    /// End it as failed.
+    Kill,
+    /// Let nothing new start in it.
+    Pause,
+    /// Let it go on.
+    Resume,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// The run cannot be found or does not allow it.
+    #[error(transparent)]
+    Run(#[from] Error),
+    /// The run has no such step.
+    #[error("{run} has no step {path:?}: {why}")]
+    NoSuchStep {
+        /// The run.
+        run: RunId,
+        /// What was asked for.
+        path: String,
+        /// Where the way ends, and what there is.
+        why: String,
+    },
+    /// What was given does not fit.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It does not fit how the run stands.
+    #[error("{0}")]
+    NotAllowed(String),
+}
+
+impl From<store::Error> for ActionError {
+    fn from(error: store::Error) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+impl From<Refusal> for ActionError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Run(refusal.into())
+    }
+}
+
+impl RunAction {
+    fn command(self, by: &str) -> Command {
+        let by = by.to_owned();
+        match self {
+            Self::Cancel => Command::Cancel { by },
+            Self::Kill => Command::Kill { by },
+            Self::Pause => Command::Pause { by },
+            Self::Resume => Command::Resume { by },
+        }
+    }
+}
+
+impl Driver {
+    /// Does something with a run. Returns when that is on stable storage; what
+    /// runs inside is then being told.
+    ///
+    /// # Errors
+    /// There is no such run, or it does not allow it as it stands.
+    pub async fn act(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        (action, by): (RunAction, &str),
+    ) -> Result<(), Error> {
+        let Some(live) = self.open(tenant, run)? else {
+            return Err(match self.snapshot(tenant, run).await? {
+                Some(ended) => Error::Refused(Refusal::Rejected(ended.over())),
+                None => Error::NoSuchRun(run),
+            });
+        };
+        let ticket = self.submit(&live, &action.command(by), Vec::new())?;
+        self.set_alarm(&live, &mut live.lock());
+        ticket.durable().await?;
+        self.rest(&live);
+        Ok(())
+    }
+
+    /// Does something with a step of a run, or of one of its iterations. What is
+    /// skipped in a run that is over is skipped in a retry of it.
+    ///
+    /// # Errors
+    /// There is no such run or step, or it does not allow it as it stands.
+    pub async fn act_on_step(
+        &self,
+        tenant: &TenantId,
+        (run, path): (RunId, &str),
+        (action, by): (StepAction, &str),
+    ) -> Result<(), ActionError> {
+        let (at, step) = self.locate(tenant, (run, path))?;
+        let Some(live) = self.open(tenant, at)? else {
+            if action == StepAction::Skip {
+                return self.skip_in_ended(tenant, (at, step), by).await;
+            }
+            let live = self.revive(tenant, at)?.ok_or(Error::NoSuchRun(at))?;
+            let rejection = live.lock().run.step_is_over(step, action.as_str());
+            self.put_back(&live);
+            return Err(Refusal::Rejected(rejection).into());
+        };
+        let command = Command::Step { step, action, by: by.to_owned() };
+        let ticket = self.submit(&live, &command, Vec::new())?;
+        self.set_alarm(&live, &mut live.lock());
+        ticket.durable().await.map_err(Error::Store)?;
+        self.rest(&live);
+        Ok(())
+    }
+
+    /// The run and the place of the step that a path leads to. Iterations are
+    /// named by their index, from 0.
+    pub(super) fn locate(
+        &self,
+        tenant: &TenantId,
+        (run, path): (RunId, &str),
+    ) -> Result<(RunId, StepIndex), ActionError> {
+        let mut at = run;
+        let mut segments = path.split('.').peekable();
+        loop {
+            let segment = segments.next().unwrap_or_default();
+            let lost = |why: String| ActionError::NoSuchStep { run, path: path.to_owned(), why };
+            let (id, index) = parse(segment).map_err(lost)?;
+            let live = self.revive(tenant, at)?.ok_or(Error::NoSuchRun(at))?;
+            let found = {
+                let state = live.lock();
+                find(&state.run, id).map(|place| {
+                    let child = index.map(|index| state.run.iteration_id(place, index));
+                    (place, child)
+                })
+            };
+            self.put_back(&live);
+            let (place, child) = found.map_err(lost)?;
+            match (child, segments.peek()) {
+                (None, None) => return Ok((at, place)),
+                (Some(child), Some(_)) => at = child,
+                (Some(_), None) => {
+                    return Err(lost(format!(
+                        "name a step of the iteration, as in {segment}.load"
+                    )));
+                }
+                (None, Some(_)) => {
+                    return Err(lost(format!("say which iteration, as in {segment}[0]")));
+                }
+            }
+        }
+    }
+
+    /// A run that was only looked at need not stay.
+    pub(super) fn put_back(&self, live: &Arc<Live>) {
+        let is_over = !live.lock().run.status().is_open();
+        if is_over {
+            self.put_away(live, 0, false);
+        } else {
+            self.sleep_soon(live);
+        }
+    }
+}
+
+/// `load`, or `per-year[3]`.
+fn parse(segment: &str) -> Result<(&str, Option<u32>), String> {
+    let Some((id, rest)) = segment.split_once('[') else { return Ok((segment, None)) };
+    let index = rest.strip_suffix(']').and_then(|index| index.parse().ok());
+    let index = index.ok_or_else(|| format!("{segment:?} is no iteration; write {id}[0]"))?;
+    Ok((id, Some(index)))
+}
+
+fn find(run: &Run, id: &str) -> Result<StepIndex, String> {
+    let steps = || run.body().steps.iter();
+    match steps().position(|step| step.id == id) {
+        Some(place) => Ok(place as StepIndex),
+        None => {
+            let ids: Vec<_> = steps().map(|step| step.id.as_str()).take(20).collect();
+            Err(format!("there is no {id:?} here, but {}", ids.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A new run that goes on from a step of another, with other params or another
+//! version. What comes before that step is taken over.
+
+use super::actions::ActionError;
+use super::{Driver, Error, StartError, StartRun, Started, VersionSelector};
+use segno_engine::event::{Carried, Cause, Kept};
+use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::params::Bound;
+use segno_engine::run::{Run, StepState};
+use segno_engine::workflow::{Body, Step, Workflow};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// What a fork is made of.
+#[derive(Debug, Clone)]
+pub struct ForkRun {
+    /// The run.
+    pub of: RunId,
+    /// The step that the new run begins with; without one, the first steps.
+    pub from: Option<String>,
+    /// The version that the new run executes; the same one if absent.
+    pub version: Option<VersionSelector>,
+    /// Params that are others.
+    pub params: Map<String, Value>,
+    /// Params for single steps: by step id, a map of names and values.
+    pub step_params: Map<String, Value>,
+    /// Who wants it.
+    pub by: String,
+    /// Names the request, so that asking twice makes one run.
+    pub idempotency_key: Option<String>,
+}
+
+impl Driver {
+    /// Makes a new run from another. Returns when it is on stable storage.
+    ///
+    /// # Errors
+    /// There is no such run or step, or the params do not fit.
+    pub async fn fork(&self, tenant: &TenantId, fork: ForkRun) -> Result<Started, ActionError> {
+        let snapshot = self.snapshot(tenant, fork.of).await?.ok_or(Error::NoSuchRun(fork.of))?;
+        let old = &snapshot.run;
+        let Some(given) = old.given() else {
+            return Err(ActionError::NotAllowed(format!(
+                "{} is an iteration; fork the run that it belongs to",
+                fork.of
+            )));
+        };
+        let name = old.workflow().name.clone();
+        let version = fork.version.unwrap_or(VersionSelector::Number(old.version()));
+        let selected = self.workflow_selected(tenant, &name, version).map_err(StartError::from)?;
+        let carried = match &fork.from {
+            None => Vec::new(),
+            Some(from) => carried(old, &selected.workflow, from)
+                .map_err(|why| ActionError::NoSuchStep { run: fork.of, path: from.clone(), why })?,
+        };
+        let from = fork.from.unwrap_or_default();
+        let before = Bound { values: given.params.clone(), sources: given.sources.clone() };
+        let before = before.carried(old.workflow(), &selected.workflow);
+        let mut step_params = object(given.step_params.value());
+        step_params.extend(fork.step_params);
+        let start = StartRun {
+            workflow: name,
+            version: VersionSelector::Number(selected.version),
+            params: fork.params,
+            before: Some(before),
+            step_params,
+            cause: Cause::Fork { by: fork.by, of: fork.of, from, carried },
+            idempotency_key: fork.idempotency_key,
+        };
+        Ok(self.start(tenant, start).await?)
+    }
+}
+
+fn object(value: &Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// What the new run takes over: the steps that are complete in the old one and
+/// neither are `from` nor depend on it in the new one.
+fn carried(old: &Run, workflow: &Workflow, from: &str) -> Result<Vec<Carried>, String> {
+    let body = &workflow.body;
+    let Some(first) = place(body, from) else {
+        let ids: Vec<_> = body.steps.iter().map(|step| step.id.as_str()).take(20).collect();
+        return Err(format!(
+            "the version has no such step outside of loops, but {}",
+            ids.join(", ")
+        ));
+    };
+    let mut anew = dependents(body, first);
+    // What needs a step that runs anew runs anew, too.
+    for (index, step) in body.steps.iter().enumerate() {
+        let known = place(old.body(), &step.id);
+        let complete = known.is_some_and(|known| old.steps()[known as usize].state.is_complete());
+        if !complete {
+            anew.extend(dependents(body, index as StepIndex));
+        }
+    }
+    let carry = |(index, step): (usize, &Step)| {
+        let index = index as StepIndex;
+        let known = place(old.body(), &step.id).filter(|_| !anew.contains(&index))?;
+        let known = &old.steps()[known as usize];
+        let kept = match &known.state {
+            StepState::Succeeded { output } => Kept::Succeeded(output.clone()),
+            StepState::CompletedWithError { failure, output } => {
+                Kept::CompletedWithError(failure.clone(), output.clone())
+            }
+            StepState::Skipped { by } => Kept::Skipped { by: by.clone() },
+            StepState::Unsatisfied { .. } => Kept::Unsatisfied,
+            _ => return None,
+        };
+        Some(Carried { step: index, input: known.input.clone(), kept })
+    };
+    Ok(body.steps.iter().enumerate().filter_map(carry).collect())
+}
+
+fn place(body: &Body, id: &str) -> Option<StepIndex> {
+    body.steps.iter().position(|step| step.id == id).map(|place| place as StepIndex)
+}
+
+fn dependents(body: &Body, step: StepIndex) -> BTreeSet<StepIndex> {
+    let mut all = BTreeSet::from([step]);
+    let mut next = vec![step];
+    while let Some(step) = next.pop() {
+        for dependent in &body.steps[step as usize].needed_by {
+            if all.insert(*dependent) {
+                next.push(*dependent);
+            }
+        }
+    }
+    all
+}
