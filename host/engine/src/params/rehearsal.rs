@@ -1,9 +1,10 @@
 //! A rehearsal of a workflow before its first run: what can be evaluated without
 //! a run, is. So most mistakes are found when a workflow is pushed.
 
-use super::binding::{given_value, placed};
+use super::binding::given_value;
 use super::resolution::{Known, Resolution, Slot, fit};
 use super::source::ParamSource;
+use super::step::{Within, own};
 use crate::expression::{Expression, References};
 use crate::id::{RunId, Timestamp};
 use crate::payload::Payload;
@@ -14,8 +15,6 @@ use crate::template::{Template, way};
 use crate::workflow::{Body, Param, Step, StepKind, StepParam, StepParams, Workflow};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-use super::step::{Within, own};
 
 /// The operations after which nothing more is evaluated, so that no definition
 /// makes a rehearsal long: a second or so.
@@ -352,8 +351,7 @@ impl<'w> Rehearsal<'w> {
     fn fitting(&mut self, path: &str, param: &StepParam, value: Payload) -> Option<Payload> {
         let Some(kind) = &param.kind else { return Some(value) };
         let fitting = match param.value.constant() {
-            Some(constant) => given_value(kind, constant.value(), None)
-                .map_err(|mistake| placed(&param.name, &mistake)),
+            Some(constant) => given_value(kind, constant.value(), None),
             None => fit(kind, &param.value, &value),
         };
         fitting.map_err(|message| self.problem(path, message)).ok()

@@ -232,7 +232,7 @@ fn params_of_a_step_are_followed() {
         "steps.a.params.zero: `${self.base / 0}`: 21 / 0 has no result",
         "steps.a.params.list: `[${params.patience}]`[0] is \"2h\", expected int; convert it in the \
          expression, or correct the type",
-        "steps.a.params.kind: kind is \"x\", expected int",
+        "steps.a.params.kind: is \"x\", expected int",
     ];
     assert_eq!(rehearse(&known(), body(vec![each], &[])), expected);
 }
