@@ -19,6 +19,7 @@ pub mod grant;
 pub mod id;
 pub mod params;
 pub mod payload;
+pub mod permit;
 pub mod retry;
 pub mod run;
 pub mod scope;
