@@ -11,4 +11,5 @@ mod main_job;
 mod rehearsal;
 mod server;
 mod signals;
+mod workflows;
 mod wrong_input;

@@ -2,6 +2,7 @@
 //! turn a request into a call of the driver and its answer into a view; none
 //! decides anything.
 
+mod breakpoints;
 mod components;
 mod events;
 mod journal;
@@ -11,9 +12,11 @@ mod runs;
 mod schemas;
 mod secrets;
 mod signals;
+mod tags;
 mod user;
 mod view;
 mod waitpoints;
+mod workflow_changes;
 mod workflow_view;
 mod workflows;
 
@@ -75,6 +78,19 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::get))
         .routes(routes!(workflows::versions))
+        .routes(routes!(workflow_changes::activate))
+        .routes(routes!(workflow_changes::deactivate))
+        .routes(routes!(workflow_changes::pause))
+        .routes(routes!(workflow_changes::resume))
+        .routes(routes!(workflow_changes::set_properties))
+        .routes(routes!(workflow_changes::history))
+        .routes(routes!(workflow_changes::delete))
+        .routes(routes!(breakpoints::set))
+        .routes(routes!(breakpoints::list))
+        .routes(routes!(breakpoints::delete))
+        .routes(routes!(tags::set))
+        .routes(routes!(tags::list))
+        .routes(routes!(tags::delete))
         .routes(routes!(schemas::workflow))
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))

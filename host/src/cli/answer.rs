@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// A component.
 #[derive(Debug, Deserialize)]
@@ -192,6 +193,45 @@ pub(super) struct Signal {
     pub(super) payload: Box<RawValue>,
     pub(super) published_at: String,
     pub(super) by: String,
+}
+
+/// A version in a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct VersionItem {
+    pub(super) version: u64,
+    pub(super) active: bool,
+    pub(super) created_at: String,
+    pub(super) created_by: String,
+}
+
+/// One change of a workflow.
+#[derive(Debug, Deserialize)]
+pub(super) struct WorkflowChange {
+    pub(super) number: u64,
+    pub(super) action: String,
+    pub(super) at: String,
+    pub(super) by: String,
+    pub(super) before: Map<String, Value>,
+    pub(super) after: Map<String, Value>,
+}
+
+/// A tag with a limit.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tag {
+    pub(super) tag: String,
+    pub(super) limit: u32,
+    pub(super) note: Option<String>,
+    pub(super) set_by: String,
+    pub(super) set_at: String,
+}
+
+/// A step that stops before it begins.
+#[derive(Debug, Deserialize)]
+pub(super) struct Breakpoint {
+    pub(super) step: String,
+    pub(super) note: Option<String>,
+    pub(super) set_by: String,
+    pub(super) set_at: String,
 }
 
 /// A secret, without its value.

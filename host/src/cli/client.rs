@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +29,7 @@ pub(super) struct Client {
     agent: Agent,
     server: String,
     tenant: String,
+    user: Option<String>,
 }
 
 /// Why there is no answer.
@@ -105,7 +106,13 @@ impl Client {
             .user_agent(concat!("segno/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Ok(Self { agent, server: address(server)?, tenant: tenant.to_owned() })
+        let server = address(server)?;
+        Ok(Self { agent, server, tenant: tenant.to_owned(), user: None })
+    }
+
+    /// The same, in the name of a user.
+    pub(super) fn in_name_of(self, user: Option<&str>) -> Self {
+        Self { user: user.map(str::to_owned), ..self }
     }
 
     /// Asks for something.
@@ -123,7 +130,7 @@ impl Client {
         // The server may refuse a body by its size alone: it is asked before the
         // body is on its way, or it could only hang up.
         let request = self.agent.post(self.url(route)).header("Expect", "100-continue");
-        self.read(request.content_type(kind).send(body))
+        self.read(self.signed(request).content_type(kind).send(body))
     }
 
     /// Sends JSON, with a key that makes asking twice harmless.
@@ -137,18 +144,24 @@ impl Client {
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
-        self.read(request.send(body.to_string()))
+        self.read(self.signed(request).send(body.to_string()))
     }
 
     /// Sets something to this.
     pub(super) fn put(&self, route: &Route, body: &Value) -> Result<Box<RawValue>, Error> {
         let request = self.agent.put(self.url(route)).content_type("application/json");
-        self.read(request.send(body.to_string()))
+        self.read(self.signed(request).send(body.to_string()))
+    }
+
+    /// Sets only what the body has.
+    pub(super) fn patch(&self, route: &Route, body: &Value) -> Result<Box<RawValue>, Error> {
+        let request = self.agent.patch(self.url(route)).content_type("application/json");
+        self.read(self.signed(request).send(body.to_string()))
     }
 
     /// Takes something away.
     pub(super) fn delete(&self, route: &Route) -> Result<Box<RawValue>, Error> {
-        self.read(self.agent.delete(self.url(route)).call())
+        self.read(self.signed(self.agent.delete(self.url(route))).call())
     }
 
     /// The first `limit` entries of a list, however many pages that takes.
@@ -180,6 +193,13 @@ impl Client {
         match self.read(Ok(response)) {
             Ok(_) => Err(self.foreign("a stream of events is none".to_owned())),
             Err(error) => Err(error),
+        }
+    }
+
+    fn signed<Kind>(&self, request: RequestBuilder<Kind>) -> RequestBuilder<Kind> {
+        match &self.user {
+            Some(user) => request.header("x-segno-user", user),
+            None => request,
         }
     }
 

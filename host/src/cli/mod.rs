@@ -4,6 +4,7 @@
 
 mod answer;
 mod bench;
+mod breakpoint;
 mod client;
 mod component;
 mod demo;
@@ -19,6 +20,7 @@ mod secret;
 mod server;
 mod signal;
 mod table;
+mod tag;
 mod terminal;
 mod workflow;
 
@@ -51,6 +53,10 @@ struct Global {
     #[arg(env = "SEGNO_TENANT", default_value = "default")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     tenant: String,
+    /// In whose name changes are made, for their history
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    #[arg(env = "SEGNO_USER", value_parser = user)]
+    user: Option<String>,
     /// How to print results
     #[arg(short, long, global = true, value_name = "table|json", help_heading = "Global options")]
     #[arg(value_enum, default_value_t, hide_possible_values = true)]
@@ -77,6 +83,12 @@ enum Verb {
     /// Publish signals, and see which there were
     #[command(subcommand)]
     Signal(signal::Verb),
+    /// Limit how many steps with a tag run code at once
+    #[command(subcommand)]
+    Tag(tag::Verb),
+    /// Let steps stop before they begin
+    #[command(subcommand)]
+    Breakpoint(breakpoint::Verb),
     /// Keep secrets that steps use without seeing them
     #[command(subcommand)]
     Secret(secret::Verb),
@@ -106,8 +118,8 @@ pub fn main() -> ExitCode {
 }
 
 fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
-    let Global { server, tenant, .. } = &cli.global;
-    let client = Client::new(server, tenant)?;
+    let Global { server, tenant, user, .. } = &cli.global;
+    let client = Client::new(server, tenant)?.in_name_of(user.as_deref());
     match cli.verb {
         Verb::Demo(arguments) => demo::perform(&arguments, terminal),
         Verb::Dev(arguments) => dev::perform(arguments),
@@ -116,10 +128,21 @@ fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Verb::Workflow(verb) => workflow::perform(verb, &client, terminal),
         Verb::Run(verb) => run::perform(verb, &client, terminal),
         Verb::Signal(verb) => signal::perform(verb, &client, terminal),
+        Verb::Tag(verb) => tag::perform(verb, &client, terminal),
+        Verb::Breakpoint(verb) => breakpoint::perform(verb, &client, terminal),
         Verb::Secret(verb) => secret::perform(verb, &client, terminal),
         Verb::Bench(verb) => bench::perform(&verb, terminal),
         Verb::Doctor(arguments) => doctor::perform(&arguments, terminal),
         Verb::CompileComponent => Ok(crate::sandbox::compile_main()),
+    }
+}
+
+/// Reads in whose name changes are made.
+fn user(text: &str) -> Result<String, String> {
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match fits {
+        true => Ok(text.to_owned()),
+        false => Err("write 1 to 128 visible ASCII characters without spaces".to_owned()),
     }
 }
 

@@ -15,6 +15,9 @@ use std::process::ExitCode;
 pub(in crate::cli) struct Arguments {
     /// A definition in YAML or JSON; `-` is standard input
     file: PathBuf,
+    /// Leave the active version as it is
+    #[arg(long)]
+    inactive: bool,
 }
 
 pub(super) fn perform(
@@ -23,7 +26,7 @@ pub(super) fn perform(
     terminal: &Terminal,
 ) -> Result<ExitCode> {
     let source = file::read_text(&arguments.file)?;
-    let route = Route::to(["workflows"]);
+    let route = Route::to(["workflows"]).with("active", !arguments.inactive);
     let answer = match client.send(&route, "application/yaml", source.as_bytes()) {
         Ok(answer) => answer,
         Err(error) => return problems::show(&arguments.file, error, terminal),
@@ -32,10 +35,15 @@ pub(super) fn perform(
         terminal.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Workflow { workflow, version, components, unchanged, .. } = answer::read(&answer)?;
+    let Workflow { workflow, version, active_version, components, unchanged, .. } =
+        answer::read(&answer)?;
     let done = if unchanged { "unchanged" } else { "applied" };
     let pins: Vec<_> =
         components.iter().map(|pin| format!("{}@{}", pin.name(), pin.version)).collect();
-    terminal.print(&format!("{done} {workflow} version {version}  {}", pins.join(" ")))?;
+    let state = match active_version {
+        Some(active) if active == version => "",
+        _ => ", not active",
+    };
+    terminal.print(&format!("{done} {workflow} version {version}{state}  {}", pins.join(" ")))?;
     Ok(ExitCode::SUCCESS)
 }

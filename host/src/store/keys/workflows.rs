@@ -1,8 +1,7 @@
 //! The addresses of workflows and of what is set beside them: versions, the
 //! history of changes, limits of tags, failed runs that block, breakpoints.
 
-use super::{Builder, Key, Kind, Prefix};
-use crate::store::error::Error;
+use super::{Builder, Error, Key, Kind, Prefix};
 use segno_engine::id::TenantId;
 
 impl Key {

@@ -66,6 +66,15 @@ proptest! {
             Key::value(ta, na, nb).unwrap().cmp(&Key::value(tb, nb, na).unwrap()),
             (ta, na, nb).cmp(&(tb, nb, na))
         );
+        prop_assert_eq!(
+            Key::workflow_change(ta, na, *ia).unwrap()
+                .cmp(&Key::workflow_change(tb, nb, *ib).unwrap()),
+            (ta, na, ia).cmp(&(tb, nb, ib))
+        );
+        prop_assert_eq!(
+            Key::breakpoint(ta, na, nb).unwrap().cmp(&Key::breakpoint(tb, nb, na).unwrap()),
+            (ta, na, nb).cmp(&(tb, nb, na))
+        );
         prop_assert_eq!(Key::run(ta, *ra).cmp(&Key::run(tb, *rb)), (ta, ra).cmp(&(tb, rb)));
         prop_assert_eq!(
             Key::run_by_workflow(ta, na, *ia).unwrap()
@@ -94,6 +103,23 @@ proptest! {
             holds(Prefix::versions(ta, na).unwrap(), &version),
             same_tenant && na == nb
         );
+        let change = Key::workflow_change(tb, nb, *ib).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::workflow_changes(ta, na).unwrap(), &change),
+            same_tenant && na == nb
+        );
+        let blocker = Key::blocker(tb, nb, *ib).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::blockers(ta, na).unwrap(), &blocker),
+            same_tenant && na == nb
+        );
+        let breakpoint = Key::breakpoint(tb, nb, na).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::breakpoints(ta, na).unwrap(), &breakpoint),
+            same_tenant && na == nb
+        );
+        prop_assert_eq!(holds(Prefix::all_breakpoints(ta), &breakpoint), same_tenant);
+        prop_assert_eq!(holds(Prefix::tag_limits(ta), &breakpoint), false);
         let component = Key::component(tb, nb, na).unwrap();
         prop_assert_eq!(
             holds(Prefix::component(ta, na).unwrap(), &component),

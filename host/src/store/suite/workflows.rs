@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::super::{
-    Breakpoint, DeletedWorkflow, Key, Paging, Properties, RunRecord, TagLimit, WorkflowAction,
-    WorkflowChange, WorkflowRecord, Write,
+    Breakpoint, DeletedWorkflow, Error, Key, NAME_BYTES_MAX, Paging, Properties, RunRecord,
+    TagLimit, WorkflowAction, WorkflowChange, WorkflowRecord, Write,
 };
 use super::{Place, commit, on_every_backend, put, run, tenant};
 use segno_engine::id::{TenantId, Timestamp};
@@ -17,6 +17,7 @@ on_every_backend! {
     limits_of_tags_come_and_go
     blockers_are_listed_by_number
     breakpoints_belong_to_a_workflow
+    the_longest_names_fit
     open_runs_of_one_workflow_are_found
 }
 
@@ -130,6 +131,19 @@ fn breakpoints_belong_to_a_workflow(place: &dyn Place) {
     commit(&store, vec![Write::breakpoint_deleted(&owner, "w", "load").unwrap()]);
     assert_eq!(store.breakpoint(&owner, "w", "load"), Ok(None));
     assert_eq!(store.breakpoint(&owner, "ww", "load"), Ok(Some(breakpoint("load"))));
+}
+
+fn the_longest_names_fit(place: &dyn Place) {
+    let store = place.open();
+    let owner = tenant(&"t".repeat(63));
+    let name = "n".repeat(NAME_BYTES_MAX);
+    let breakpoint =
+        Breakpoint { step: name.clone(), note: None, by: "ada".into(), at: Timestamp(4) };
+    commit(&store, vec![Write::breakpoint(&owner, &name, &breakpoint).unwrap()]);
+    assert_eq!(store.breakpoint(&owner, &name, &name), Ok(Some(breakpoint.clone())));
+    let too_long = Breakpoint { step: name.clone() + "n", ..breakpoint };
+    let refused = Write::breakpoint(&owner, &name, &too_long);
+    assert!(matches!(refused, Err(Error::Invalid { .. })));
 }
 
 fn open_runs_of_one_workflow_are_found(place: &dyn Place) {
