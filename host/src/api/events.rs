@@ -190,8 +190,8 @@ fn shown(event: &Event, body: &Body) -> (&'static str, Value) {
             ("iteration_ended", json!({ "index": index, "status": status, "failure": failure }))
         }
         Event::LoopSucceeded { .. } => ("step_succeeded", json!({})),
-        Event::LoopStopRequested { failure, .. } => {
-            ("loop_stop_requested", json!({ "failure": failure }))
+        Event::LoopStopRequested { ending, .. } => {
+            ("loop_stop_requested", json!({ "ending": ending }))
         }
         Event::LoopStopped { .. } => ("step_cancelled", json!({})),
         Event::StopRequested { stop } => ("stop_requested", json!({ "stop": stop })),
@@ -210,9 +210,50 @@ fn shown(event: &Event, body: &Body) -> (&'static str, Value) {
         Event::StepContinued { attempt, .. } => ("step_continued", json!({ "attempt": attempt })),
         Event::ChildStarted { child, .. } => ("child_started", json!({ "run": child.to_string() })),
         Event::ChildEnded { child, .. } => ("child_ended", json!({ "run": child.to_string() })),
+        _ => shown_action(event),
     };
     if let Some(step) = event.step() {
         data["step"] = json!(body.steps[step as usize].id);
     }
     (name, data)
+}
+
+/// The same for what somebody wanted, and for steps without a guest.
+fn shown_action(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::WaitStarted { wait, .. } => ("wait_started", json!({ "reason": reason(wait) })),
+        Event::WhileStarted { .. } => ("while_started", json!({})),
+        Event::WhileContinued { index, variables, .. } => {
+            ("while_continued", json!({ "index": index, "variables": variables.value() }))
+        }
+        Event::SubworkflowStarted { child, workflow, version, .. } => (
+            "subworkflow_started",
+            json!({ "run": child.to_string(), "workflow": workflow, "version": version }),
+        ),
+        Event::StepUnready { attempt, failure, retry_at, .. } => (
+            "step_unready",
+            json!({ "attempt": attempt, "failure": failure, "retry_at": retry_at.map(rfc3339) }),
+        ),
+        Event::StepReady { .. } => ("step_ready", json!({})),
+        Event::AttemptHeld { attempt, permit, .. } => {
+            ("attempt_held", json!({ "attempt": attempt, "permit": permit }))
+        }
+        Event::AttemptReleased { attempt, .. } => {
+            ("attempt_released", json!({ "attempt": attempt }))
+        }
+        Event::StepPaused { .. } => ("step_paused", json!({})),
+        Event::StepResumed { by, .. } => ("step_resumed", json!({ "by": by })),
+        Event::StepSkipped { by, .. } => ("step_skipped", json!({ "by": by })),
+        Event::StepCancelled { by, .. } => ("step_cancelled", json!({ "by": by })),
+        Event::StepKilled { by, .. } => ("step_killed", json!({ "by": by })),
+        Event::WaitBypassed { by, .. } => ("wait_bypassed", json!({ "by": by })),
+        Event::RunPaused { by } => ("run_paused", json!({ "by": by })),
+        Event::RunResumed { by } => ("run_resumed", json!({ "by": by })),
+        Event::RunRetried { by, generation, queued, .. } => {
+            ("run_retried", json!({ "by": by, "retry": generation, "queued": queued }))
+        }
+        Event::IterationRetried { index, .. } => ("iteration_retried", json!({ "index": index })),
+        Event::RunUnblocked { by } => ("run_unblocked", json!({ "by": by })),
+        _ => ("event", json!({})),
+    }
 }

@@ -63,14 +63,7 @@ fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
     let step = &run.steps()[place];
     let watch = snapshot.attempts.get(&(place as StepIndex));
     let (status, reason) = status_and_reason(run, place, step, watch);
-    let is_over = !matches!(
-        step.state,
-        StepState::Pending { .. }
-            | StepState::Running
-            | StepState::Looping
-            | StepState::BackingOff { .. }
-            | StepState::Suspended { .. }
-    );
+    let is_over = step.state.is_over();
     let until = if is_over { step.since } else { now };
     let (kind, component) = kind_of(definition);
     let failure = match &step.state {
@@ -114,7 +107,9 @@ fn children_of(run: &Run, step: StepIndex) -> Vec<String> {
 /// When a step goes on at the latest.
 fn until_of(step: &StepRun) -> Option<Timestamp> {
     match &step.state {
-        StepState::Suspended { wait } => wait.timer.map(|timer| timer.until),
+        StepState::Suspended { wait } | StepState::Waiting { wait } => {
+            wait.timer.map(|timer| timer.until)
+        }
         StepState::BackingOff { until } => Some(*until),
         _ => None,
     }
@@ -165,7 +160,12 @@ fn status_and_reason(
                 false => (status, None),
             };
         }
-        StepState::Suspended { wait } => Some(reason(wait)),
+        StepState::Suspended { wait } | StepState::Waiting { wait } => Some(reason(wait)),
+        StepState::Queued { permit } => Some(format!("permit:{permit}")),
+        StepState::Paused => Some("breakpoint".to_owned()),
+        StepState::Delegated { child, .. } => Some(format!("run:{child}")),
+        StepState::CompletedWithError { failure, .. } => Some(failure.reason.clone()),
+        StepState::Skipped { by } => Some(format!("by:{by}")),
         StepState::BackingOff { until } => Some(format!("backoff:{}", rfc3339(*until))),
         StepState::Failed { failure } => Some(failure.reason.clone()),
         StepState::Unsatisfied { unsatisfied: Unsatisfied::Needs } => Some("needs".to_owned()),

@@ -6,12 +6,13 @@ use super::view::{IterationView, LogLineView, PageView, RunItemView, RunView, St
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::crash;
-use crate::driver::{Driver, Snapshot, StartRun, VersionSelector};
+use crate::driver::{Driver, RunAction, Snapshot, StartRun, VersionSelector};
 use crate::store::RunRecord;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use segno_engine::event::Cause;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -35,6 +36,10 @@ pub(super) struct StartBody {
     #[serde(default)]
     #[schema(value_type = Object)]
     params: Map<String, Value>,
+    /// Params for single steps: by step id, names and values.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    step_params: Map<String, Value>,
 }
 
 /// How long an answer may wait.
@@ -84,6 +89,9 @@ pub(super) async fn start(
         workflow: body.workflow,
         version: body.version.unwrap_or_default(),
         params: body.params,
+        before: None,
+        step_params: body.step_params,
+        cause: Cause::Manual { by: "api".to_owned() },
         idempotency_key: key.transpose()?,
     };
     let started = driver.start(&tenant, start).await?;
@@ -153,7 +161,6 @@ pub(super) async fn iterations(
         Some(cursor) => cursor.parse().map_err(|_| bad_cursor())?,
         None => 0,
     };
-    let parent = snapshot.run.id();
     let known = &snapshot.run.steps()[place].iterations;
     let Some(all) = known else {
         return Ok(Json(PageView { items: Vec::new(), next: None }));
@@ -161,7 +168,7 @@ pub(super) async fn iterations(
     let end = all.next.min(first.saturating_add(query.limit() as u32));
     let items = (first..end).map(|index| IterationView {
         index,
-        run: RunId::child(parent, place as StepIndex, index).to_string(),
+        run: snapshot.run.iteration_id(place as StepIndex, index).to_string(),
         status: all.status_of(index).to_owned(),
     });
     let next = (end < all.next).then(|| end.to_string());
@@ -215,7 +222,7 @@ pub(super) async fn cancel(
     Path((_, run)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
     let run = find(&driver, &tenant, &run)?;
-    driver.cancel(&tenant, run, "api").await?;
+    driver.act(&tenant, run, (RunAction::Cancel, "api")).await?;
     Ok((StatusCode::ACCEPTED, Json(shown_after(&driver, &tenant, run, None).await?)))
 }
 

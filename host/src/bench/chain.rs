@@ -145,12 +145,7 @@ impl Chain {
 }
 
 async fn one_workflow(driver: &Driver, tenant: &TenantId) -> Result<()> {
-    let start = StartRun {
-        workflow: "chain".to_owned(),
-        version: VersionSelector::Default,
-        params: Map::new(),
-        idempotency_key: None,
-    };
+    let start = StartRun::new("chain", Map::new());
     // Only the end is awaited: it is durable after the start.
     let (started, _) = driver.order_start(tenant, start)?;
     let run = started.run;

@@ -82,12 +82,10 @@ impl Replay {
     }
 
     async fn measure(&self, driver: &Driver, tenant: &TenantId, entries: u32) -> Result<Journal> {
-        let start = StartRun {
-            workflow: "replaying".to_owned(),
-            version: VersionSelector::Default,
-            params: [("calls".to_owned(), json!(entries))].into_iter().collect(),
-            idempotency_key: None,
-        };
+        let start = StartRun::new(
+            "replaying",
+            [("calls".to_owned(), json!(entries))].into_iter().collect(),
+        );
         let run = driver.start(tenant, start).await?.run;
         until_asleep(driver, tenant, run).await?;
         let mut wakes: Vec<f64> = Vec::new();

@@ -252,12 +252,7 @@ async fn start_many(
 }
 
 async fn start(driver: &Driver, tenant: &TenantId, wait: Value) -> Result<RunId> {
-    let start = StartRun {
-        workflow: "waiting".to_owned(),
-        version: VersionSelector::Default,
-        params: [("wait".to_owned(), wait)].into_iter().collect(),
-        idempotency_key: None,
-    };
+    let start = StartRun::new("waiting", [("wait".to_owned(), wait)].into_iter().collect());
     Ok(driver.start(tenant, start).await?.run)
 }
 

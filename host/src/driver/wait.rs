@@ -5,6 +5,7 @@
 
 use super::durable::{Player, broken};
 use super::journal;
+use super::live::Live;
 use super::signals::{Last, Waiter};
 use super::{Driver, Due, Extra};
 use crate::crash;
@@ -14,13 +15,14 @@ use segno_engine::command::Command;
 use segno_engine::event::IterationResult;
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
+use segno_engine::payload::Payload;
 use segno_engine::signal::{Params, check_name};
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tracing::debug;
+use tracing::{debug, error};
 
 /// The longest wait: ten years. What a step sleeps beyond that, it will not see.
 const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1_000;
