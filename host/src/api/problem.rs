@@ -2,13 +2,14 @@
 //! problems with a stable `code`.
 
 use crate::driver::{
-    self, ApplyError, BreakpointError, PublishError, PushError, SecretError, SignalRunError,
-    StartError, TagError, WaitpointError, WorkflowError,
+    self, ActionError, ApplyError, BreakpointError, PublishError, PushError, SecretError,
+    SignalRunError, StartError, TagError, WaitpointError, WorkflowError,
 };
 use crate::store;
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use segno_engine::command::Rejection;
 use segno_engine::decide::Refusal;
 use segno_engine::id::InvalidId;
 use serde::Serialize;
@@ -110,7 +111,12 @@ impl From<driver::Error> for Problem {
         match error {
             driver::Error::NoSuchRun(_) => Self::not_found("run_not_found", error.to_string()),
             driver::Error::Refused(Refusal::Rejected(rejection)) => {
-                Self::new(StatusCode::CONFLICT, "run_is_over", rejection.to_string())
+                let code = match rejection {
+                    Rejection::Over { .. } => "run_is_over",
+                    Rejection::NoSuchStep { .. } => "step_not_found",
+                    _ => "not_allowed",
+                };
+                Self::new(StatusCode::CONFLICT, code, rejection.to_string())
             }
             driver::Error::Refused(Refusal::Corrupt(corrupt)) => {
                 error!(%corrupt, "the engine contradicts itself");
@@ -118,6 +124,17 @@ impl From<driver::Error> for Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
             }
             driver::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ActionError> for Problem {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::Run(error) => error.into(),
+            ActionError::Start(error) => error.into(),
+            ActionError::NoSuchStep { .. } => Self::not_found("step_not_found", error.to_string()),
+            ActionError::NotAllowed(why) => Self::new(StatusCode::CONFLICT, "not_allowed", why),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! started in the process, without HTTP, and waited for until they are durable.
 
 use super::{Spread, cpu_s, histogram, host};
-use crate::driver::{Driver, StartRun, VersionSelector};
+use crate::driver::{Driver, StartRun};
 use crate::sandbox::{Context, Limits, Task};
 use crate::store::{Digest, Write};
 use anyhow::{Context as _, Result, ensure};

@@ -2,7 +2,7 @@
 //! lengths, woken again and again.
 
 use super::{cpu_s, host};
-use crate::driver::{Driver, RunSignal, StartRun, VersionSelector};
+use crate::driver::{Driver, RunSignal, StartRun};
 use anyhow::{Context as _, Result, ensure};
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::payload::Payload;

@@ -2,7 +2,7 @@
 //! host starts that has them.
 
 use super::{Spread, cpu_s, histogram, host};
-use crate::driver::{Driver, Publish, StartRun, VersionSelector};
+use crate::driver::{Driver, Publish, StartRun};
 use anyhow::{Context as _, Result, bail, ensure};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::payload::Payload;

@@ -262,18 +262,6 @@ impl Driver {
         reason.map(|reason| reason.to_string())
     }
 
-    /// Whether the strategy of a workflow may become this one now.
-    pub(super) fn check_strategy(
-        &self,
-        tenant: &TenantId,
-        workflow: &str,
-        to: RunStrategy,
-    ) -> Result<Result<(), String>, store::Error> {
-        let mut starts = self.lock_starts();
-        let track = self.track(&mut starts, tenant, workflow)?;
-        Ok(if track.strategy == to { Ok(()) } else { track.lane.check_change(to) })
-    }
-
     /// A failed run no longer keeps others from beginning.
     pub(super) fn lift(&self, tenant: &TenantId, (run, place): (RunId, &Place)) {
         {

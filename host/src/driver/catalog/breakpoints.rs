@@ -65,6 +65,7 @@ impl Driver {
         let record = Breakpoint { step: step.to_owned(), note, by: by.to_owned(), at };
         let write = Write::breakpoint(tenant, workflow, &record)?;
         self.0.store.commit(vec![write]).durable().await?;
+        self.breakpoints_changed(tenant, workflow);
         Ok(record)
     }
 
@@ -87,8 +88,9 @@ impl Driver {
         })?;
         let write = Write::breakpoint_deleted(tenant, workflow, step)?;
         self.0.store.commit(vec![write]).durable().await?;
+        self.breakpoints_changed(tenant, workflow);
         if resume {
-            self.breakpoint_gone(tenant, workflow, step);
+            self.resume_breakpoint(tenant, workflow, step)?;
         }
         Ok(record)
     }

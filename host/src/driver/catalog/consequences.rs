@@ -30,8 +30,4 @@ impl Driver {
     fn admission_changed(&self, tenant: &TenantId, workflow: &str) {
         self.readmit(tenant, workflow);
     }
-
-    /// Steps that stopped at a breakpoint which is gone go on.
-    #[expect(clippy::unused_self, reason = "steps do not stop at breakpoints yet")]
-    pub(super) fn breakpoint_gone(&self, _tenant: &TenantId, _workflow: &str, _step: &str) {}
 }
