@@ -19,9 +19,11 @@
 mod agreement;
 mod compile;
 mod evaluation;
+mod fact;
 mod function;
 mod json;
 mod library;
+mod literal;
 mod meter;
 mod node;
 mod operation;
@@ -118,6 +120,12 @@ impl Expression {
         self.value(scope)?.to_json()
     }
 
+    /// Its value as JSON, and how many operations it took to find it.
+    pub(crate) fn measured(&self, scope: &dyn Scope) -> (Result<serde_json::Value, String>, usize) {
+        let (found, spent) = evaluation::measured(&self.node, scope);
+        (found.and_then(|value| value.to_json()), spent)
+    }
+
     /// Whether it holds.
     ///
     /// # Errors
@@ -139,15 +147,15 @@ impl Expression {
     }
 
     /// The document that the expression hands on as it is, if it does no more
-    /// than that: `steps.x.output`, `params` or `loop`.
+    /// than that: `steps.x.output`, `steps.x.params`, `params`, `loop` or `self`.
     pub(crate) fn document(&self, scope: &dyn Scope) -> Option<Result<Payload, String>> {
+        let or_null = |found: Option<&Payload>| found.cloned().unwrap_or_else(Payload::null);
         match &self.node {
             Node::Params => Some(Ok(scope.params().clone())),
             Node::Loop => Some(Ok(scope.loop_variables().clone())),
-            Node::Output(id) => Some(
-                evaluation::output(scope, id)
-                    .map(|output| output.cloned().unwrap_or_else(Payload::null)),
-            ),
+            Node::Own => Some(Ok(scope.own_params().clone())),
+            Node::Output(id) => Some(evaluation::output(scope, id).map(or_null)),
+            Node::Given(id) => Some(evaluation::given(scope, id).map(or_null)),
             _ => None,
         }
     }

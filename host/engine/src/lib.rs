@@ -20,6 +20,7 @@ pub mod id;
 pub mod params;
 pub mod payload;
 pub mod retry;
+pub mod rollup;
 pub mod run;
 pub mod scope;
 pub mod setting;

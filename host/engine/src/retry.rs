@@ -4,8 +4,19 @@
 use crate::failure::FailureKind;
 use crate::id::{Attempt, RunId, StepIndex};
 use crate::scope::Scope;
+use crate::setting::{computed, count_of, millis_of};
 use crate::template::Template;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+/// The most tries of one kind.
+const TRIES_MAX: u64 = 99;
+
+/// The longest wait between tries: a day.
+const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// The largest factor by which waits may grow.
+const FACTOR_MAX: f64 = 100.0;
 
 /// How often a step is tried again after each kind of failure, and how long it
 /// waits before. The defaults are Maestro's limits with a shorter first wait.
@@ -47,14 +58,64 @@ pub enum RetryPart {
     Max,
 }
 
-impl RetryRule {
-    /// The numbers in this scope.
+impl RetryPart {
+    /// Its place in a definition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "retry.user",
+            Self::Platform => "retry.platform",
+            Self::Timeout => "retry.timeout",
+            Self::Initial => "retry.backoff.initial",
+            Self::Factor => "retry.backoff.factor",
+            Self::Max => "retry.backoff.max",
+        }
+    }
+
+    /// Puts what `template` gives in this place.
     ///
     /// # Errors
-    /// An expression has no value, or none that fits.
-    pub fn resolve(&self, _scope: &dyn Scope) -> Result<Retry, String> {
-        Ok(self.fixed.clone())
+    /// The template has no value, or one that may not be written here.
+    pub(crate) fn set(
+        self,
+        retry: &mut Retry,
+        template: &Template,
+        scope: &dyn Scope,
+    ) -> Result<(), String> {
+        let tries = || computed(template, scope, &|value| count_of(value, 0..=TRIES_MAX));
+        let wait = || computed(template, scope, &|value| millis_of(value, 1..=WAIT_MS_MAX));
+        match self {
+            Self::User => retry.user = tries()? as u32,
+            Self::Platform => retry.platform = tries()? as u32,
+            Self::Timeout => retry.timeout = tries()? as u32,
+            Self::Initial => retry.backoff.initial_ms = wait()?,
+            Self::Max => retry.backoff.max_ms = wait()?,
+            Self::Factor => retry.backoff.factor = computed(template, scope, &factor_of)?,
+        }
+        Ok(())
     }
+}
+
+impl RetryRule {
+    /// The numbers in this scope. Where the first wait is longer than the
+    /// longest, the longest is that.
+    ///
+    /// # Errors
+    /// An expression has no value, or one that is outside of what may be
+    /// written in its place.
+    pub fn resolve(&self, scope: &dyn Scope) -> Result<Retry, String> {
+        let mut retry = self.fixed.clone();
+        for (part, template) in &self.computed {
+            part.set(&mut retry, template, scope)
+                .map_err(|message| format!("{}: {message}", part.as_str()))?;
+        }
+        retry.backoff.max_ms = retry.backoff.max_ms.max(retry.backoff.initial_ms);
+        Ok(retry)
+    }
+}
+
+fn factor_of(value: &Value) -> Result<f64, String> {
+    let factor = value.as_f64().filter(|factor| (1.0..=FACTOR_MAX).contains(factor));
+    factor.ok_or_else(|| format!("a number from 1 to {FACTOR_MAX}"))
 }
 
 /// A wait that grows by `factor` from `initial_ms` up to `max_ms`.
@@ -147,6 +208,63 @@ impl Jitter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope::tests::Given;
+    use serde_json::json;
+
+    fn resolve(parts: &[(RetryPart, Value)]) -> Result<Retry, String> {
+        let computed = |(place, (part, _)): (usize, &(RetryPart, Value))| {
+            let source = json!(format!("${{params.x[{place}]}}"));
+            (*part, Template::compile(&source).expect("it is a template"))
+        };
+        let computed = parts.iter().enumerate().map(computed).collect();
+        let values: Vec<_> = parts.iter().map(|(_, value)| value.clone()).collect();
+        RetryRule { fixed: Retry::default(), computed }.resolve(&Given::new(json!({ "x": values })))
+    }
+
+    #[test]
+    fn numbers_may_be_computed() {
+        use RetryPart::{Factor, Initial, Max, Platform, Timeout, User};
+        assert_eq!(resolve(&[]), Ok(Retry::default()));
+        let all = [
+            (User, json!(0)),
+            (Platform, json!(99)),
+            (Timeout, json!(3)),
+            (Initial, json!("30 seconds")),
+            (Factor, json!(1.5)),
+            (Max, json!(86_400)),
+        ];
+        let backoff = Backoff { initial_ms: 30_000, factor: 1.5, max_ms: 86_400_000 };
+        assert_eq!(resolve(&all), Ok(Retry { user: 0, platform: 99, timeout: 3, backoff }));
+        let long = resolve(&[(Initial, json!("5m"))]).expect("it fits");
+        assert_eq!((long.backoff.initial_ms, long.backoff.max_ms), (300_000, 300_000));
+        let bounds = "expected a whole number from 0 to 99";
+        for (part, value, expected) in [
+            (User, json!(100), format!("retry.user: `${{params.x[0]}}` gave 100, {bounds}")),
+            (
+                Timeout,
+                json!("3"),
+                format!("retry.timeout: `${{params.x[0]}}` gave \"3\", {bounds}"),
+            ),
+            (
+                Max,
+                json!("25h"),
+                "retry.backoff.max: `${params.x[0]}` gave \"25h\", expected text like \"20 \
+                 minutes\" or a whole number of seconds, from 1ms to 24h"
+                    .to_owned(),
+            ),
+            (
+                Factor,
+                json!(0.5),
+                "retry.backoff.factor: `${params.x[0]}` gave 0.5, expected a number from 1 to 100"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(resolve(&[(part, value)]), Err(expected));
+        }
+        assert!(
+            resolve(&[(Initial, json!(0))]).is_err() && resolve(&[(Factor, json!("2"))]).is_err()
+        );
+    }
 
     fn wait(retry: &Retry, failures: u32, jitter: f64) -> Option<u64> {
         let mut tally = Tally::default();

@@ -19,7 +19,7 @@ pub trait Scope {
         Payload::empty_object()
     }
 
-    /// `steps.<id>.output` and `steps.<id>.status`; `None` if there is no such
+    /// `steps.<id>.output`, `.status` and `.params`; `None` if there is no such
     /// step here.
     fn step(&self, id: &str) -> Option<StepResult<'_>>;
 
@@ -68,13 +68,23 @@ pub(crate) mod tests {
     pub(crate) struct Given {
         params: Payload,
         loop_variables: Payload,
+        own: Payload,
         steps: BTreeMap<String, Option<Payload>>,
+        given: BTreeMap<String, Payload>,
+        number: Option<u64>,
     }
 
     impl Given {
         pub(crate) fn new(params: Value) -> Self {
-            let loop_variables = Payload::from(serde_json::json!({}));
-            Self { params: Payload::from(params), loop_variables, steps: BTreeMap::new() }
+            let empty = || Payload::empty_object().clone();
+            Self {
+                params: Payload::from(params),
+                loop_variables: empty(),
+                own: empty(),
+                steps: BTreeMap::new(),
+                given: BTreeMap::new(),
+                number: Some(7),
+            }
         }
 
         pub(crate) fn with_loop(mut self, variables: Value) -> Self {
@@ -84,6 +94,22 @@ pub(crate) mod tests {
 
         pub(crate) fn with_step(mut self, id: &str, output: Option<Value>) -> Self {
             self.steps.insert(id.to_owned(), output.map(Payload::from));
+            self
+        }
+
+        pub(crate) fn with_own(mut self, own: Value) -> Self {
+            self.own = Payload::from(own);
+            self
+        }
+
+        /// What a step was given.
+        pub(crate) fn with_given(mut self, id: &str, params: Value) -> Self {
+            self.given.insert(id.to_owned(), Payload::from(params));
+            self
+        }
+
+        pub(crate) fn without_number(mut self) -> Self {
+            self.number = None;
             self
         }
 
@@ -101,19 +127,23 @@ pub(crate) mod tests {
             &self.loop_variables
         }
 
+        fn own_params(&self) -> &Payload {
+            &self.own
+        }
+
         fn step(&self, id: &str) -> Option<StepResult<'_>> {
             let output = self.steps.get(id)?.as_ref();
             let status = if output.is_some() { "succeeded" } else { "skipped" };
-            Some(StepResult { status, output, params: None })
+            Some(StepResult { status, output, params: self.given.get(id) })
         }
 
         fn run(&self) -> RunFacts<'_> {
             RunFacts {
                 id: RunId::new(Timestamp(0), 0),
-                number: Some(1),
+                number: self.number,
                 workflow: "w",
-                version: 1,
-                created_at: Timestamp(0),
+                version: 3,
+                created_at: Timestamp(1_000),
                 retries: 0,
             }
         }

@@ -139,6 +139,24 @@ impl Template {
         matches!(self.kind, Kind::Whole)
     }
 
+    /// The names of its fields, if it is an object whatever the expressions give.
+    pub(crate) fn fields(&self) -> Option<Vec<String>> {
+        let skeleton = match &self.kind {
+            Kind::Constant(payload) => payload.text().to_owned(),
+            Kind::Whole => return None,
+            Kind::Parts(parts) => {
+                let json = parts.iter().map(|part| match part {
+                    Part::Json(json) => json,
+                    Part::Value(_) => "null",
+                    Part::Text(_) => "",
+                });
+                json.collect()
+            }
+        };
+        let fields: serde_json::Map<String, Value> = serde_json::from_str(&skeleton).ok()?;
+        Some(fields.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// The JSON with the values of the expressions.
     ///
     /// # Errors

@@ -3,10 +3,12 @@
 //! resolved, and everything that could only fail later is refused now.
 
 use super::References;
+use super::fact::Fact;
 use super::function;
+use super::literal::{constant, text_literal};
 use super::node::{Comprehension, Macro, Node, Operator};
 use super::token::{Token, Tokens};
-use super::value::{Text, Value};
+use super::value::Value;
 use crate::suggestion::closest;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
@@ -31,7 +33,7 @@ const NESTING_MAX: usize = 64;
 const LOOP: &str = "LOOP";
 
 /// The names that an expression may start from.
-const ROOTS: [&str; 4] = ["params", "steps", "loop", "run"];
+const ROOTS: [&str; 5] = ["params", "steps", "loop", "self", "run"];
 
 /// The types by name, for `type(x) == string`.
 const TYPES: [&str; 13] = [
@@ -137,7 +139,7 @@ fn too_deep() -> String {
 fn unknown_name(name: &str) -> String {
     match closest(name, ROOTS) {
         Some(similar) => format!("unknown name {name}; did you mean {similar}?"),
-        None => format!("unknown name {name}; there are params, steps, loop and run"),
+        None => format!("unknown name {name}; there are params, steps, loop, self and run"),
     }
 }
 
@@ -191,7 +193,14 @@ impl Compiler {
             return Ok(Node::Variable(depth, name.to_owned()));
         }
         match name {
-            "params" => Ok(Node::Params),
+            "params" => {
+                self.references.reads_params = true;
+                Ok(Node::Params)
+            }
+            "self" => {
+                self.references.reads_own = true;
+                Ok(Node::Own)
+            }
             LOOP => {
                 self.references.reads_loop = true;
                 Ok(Node::Loop)
@@ -234,26 +243,49 @@ impl Compiler {
     /// `root.field`.
     fn select_root(&mut self, root: &str, field: &str, test: bool) -> Result<Node, String> {
         let node = match root {
-            "params" => {
-                self.references.params.insert(field.to_owned());
-                Node::Params
+            "run" => {
+                let fact = Fact::named(field)?;
+                self.references.run.insert(field.to_owned());
+                return Ok(if test { Node::HasFact(fact) } else { Node::Fact(fact) });
             }
-            LOOP => {
-                self.references.loop_variables.insert(field.to_owned());
-                Node::Loop
-            }
-            "run" if field == "id" && !test => return Ok(Node::RunId),
-            "run" => return Err(format!("unknown name run.{field}; there is only run.id")),
             "steps" => {
                 self.references.steps.insert(field.to_owned());
                 return Err(incomplete_step(field));
             }
-            _ => self.name(root)?,
+            _ => match self.document(root, field) {
+                Some(node) => node,
+                None => self.name(root)?,
+            },
         };
         match test {
             true => Ok(Node::HasField(Box::new(node), field.to_owned())),
             false => Ok(Node::Field(Box::new(node), field.to_owned())),
         }
+    }
+
+    /// `params`, `loop` or `self`, of which `field` is read.
+    fn document(&mut self, root: &str, field: &str) -> Option<Node> {
+        let References { params, loop_variables, own, .. } = &mut self.references;
+        let (names, node) = match root {
+            "params" => (params, Node::Params),
+            LOOP => (loop_variables, Node::Loop),
+            "self" => (own, Node::Own),
+            _ => return None,
+        };
+        names.insert(field.to_owned());
+        Some(node)
+    }
+
+    /// `operand[index]`. With a field in quotes, it is known what is read.
+    fn index(&mut self, operands: &[IdedExpr], room: usize) -> Result<Node, String> {
+        if let [operand, index] = operands
+            && let Some(root) = self.root(operand)
+            && let Some(field) = text_literal(index)
+            && let Some(document) = self.document(root, field)
+        {
+            return Ok(Node::Index(Box::new((document, self.node(index, room)?))));
+        }
+        Ok(Node::Index(self.pair(operands, room)?))
     }
 
     /// The step that `steps.x` and `steps['x']` name.
@@ -277,6 +309,8 @@ impl Compiler {
         match (field, test) {
             ("output", false) => Ok(Node::Output(id.to_owned())),
             ("output", true) => Ok(Node::HasOutput(id.to_owned())),
+            ("params", false) => Ok(Node::Given(id.to_owned())),
+            ("params", true) => Ok(Node::HasGiven(id.to_owned())),
             ("status", false) => Ok(Node::Status(id.to_owned())),
             _ => Err(incomplete_step(id)),
         }
@@ -302,7 +336,7 @@ impl Compiler {
             return Ok(Node::Binary(operator, self.pair(&call.args, room)?));
         }
         match (name, call.args.as_slice()) {
-            (operators::INDEX, operands) => Ok(Node::Index(self.pair(operands, room)?)),
+            (operators::INDEX, operands) => self.index(operands, room),
             (operators::LOGICAL_AND, operands) => Ok(Node::And(self.pair(operands, room)?)),
             (operators::LOGICAL_OR, operands) => Ok(Node::Or(self.pair(operands, room)?)),
             (operators::LOGICAL_NOT, [operand]) => {
@@ -443,31 +477,15 @@ fn unknown_macro() -> String {
     "has a macro that this version does not know".to_owned()
 }
 
-fn text_literal(tree: &IdedExpr) -> Option<&str> {
-    match &tree.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
-    }
-}
-
 fn incomplete_step(id: &str) -> String {
     let is_name = id.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
     let step = if is_name { format!("steps.{id}") } else { format!("steps['{id}']") };
-    format!("a step has an output and a status; write {step}.output or {step}.status")
+    format!(
+        "a step has an output, a status and params; write {step}.output, {step}.status or \
+         {step}.params"
+    )
 }
 
 fn no_messages(name: &str) -> String {
     format!("there is no message type {name}; write a map, as in {{'key': value}}")
-}
-
-fn constant(literal: &LiteralValue) -> Value<'static> {
-    match literal {
-        LiteralValue::Null => Value::Null,
-        LiteralValue::Boolean(value) => Value::Bool(*value.inner()),
-        LiteralValue::Int(value) => Value::Int(*value.inner()),
-        LiteralValue::Double(value) => Value::Double(*value.inner()),
-        LiteralValue::String(text) => Value::Text(Text::Shared(text.inner().into())),
-        LiteralValue::UInt(value) => Value::Other(cel::Value::UInt(*value.inner())),
-        LiteralValue::Bytes(bytes) => Value::Other(cel::Value::from(bytes.inner().to_vec())),
-    }
 }

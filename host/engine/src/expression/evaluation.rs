@@ -29,14 +29,23 @@ pub(crate) struct Evaluation<'a> {
 /// # Errors
 /// It has none, or working it out takes too much.
 pub(crate) fn evaluate<'a>(node: &'a Node, scope: &'a dyn Scope) -> Result<Value<'a>, String> {
+    measured(node, scope).0
+}
+
+/// What [`evaluate`] gives, and how many operations it took.
+pub(crate) fn measured<'a>(
+    node: &'a Node,
+    scope: &'a dyn Scope,
+) -> (Result<Value<'a>, String>, usize) {
     let mut evaluation =
         Evaluation { scope, meter: Meter::new(), variables: Vec::new(), defaults: 0 };
-    evaluation.node(node).map_err(|halt| match halt {
+    let found = evaluation.node(node).map_err(|halt| match halt {
         Halt::Fault(message) | Halt::Missing(message) => message,
         Halt::Exhausted => {
             format!("takes more than {OPERATIONS_MAX} operations; compute it in a step")
         }
-    })
+    });
+    (found, evaluation.meter.spent())
 }
 
 /// The output of a step, null if it has none.
@@ -45,6 +54,14 @@ pub(crate) fn evaluate<'a>(node: &'a Node, scope: &'a dyn Scope) -> Result<Value
 /// There is no such step.
 pub(crate) fn output<'a>(scope: &'a dyn Scope, step: &str) -> Result<Option<&'a Payload>, String> {
     Ok(result(scope, step)?.output)
+}
+
+/// What a step was given, null before.
+///
+/// # Errors
+/// There is no such step.
+pub(crate) fn given<'a>(scope: &'a dyn Scope, step: &str) -> Result<Option<&'a Payload>, String> {
+    Ok(result(scope, step)?.params)
 }
 
 fn result<'a>(scope: &'a dyn Scope, id: &str) -> Result<crate::scope::StepResult<'a>, String> {
@@ -67,13 +84,22 @@ impl<'a> Evaluation<'a> {
             Node::Constant(value) => Ok(value.clone()),
             Node::Params => Ok(Value::from(self.scope.params().value())),
             Node::Loop => Ok(Value::from(self.scope.loop_variables().value())),
-            Node::RunId => Ok(Value::Text(Text::from(self.scope.run().id.to_string()))),
+            Node::Own => Ok(Value::from(self.scope.own_params().value())),
+            Node::Fact(fact) => fact.value(self.scope.run()),
+            Node::HasFact(fact) => Ok(Value::Bool(fact.value(self.scope.run()).is_ok())),
             Node::Output(id) => {
                 let output = output(self.scope, id).map_err(Halt::Fault)?;
                 Ok(output.map_or(Value::Null, |output| Value::from(output.value())))
             }
             Node::HasOutput(id) => {
                 Ok(Value::Bool(output(self.scope, id).map_err(Halt::Fault)?.is_some()))
+            }
+            Node::Given(id) => {
+                let given = given(self.scope, id).map_err(Halt::Fault)?;
+                Ok(given.map_or(Value::Null, |given| Value::from(given.value())))
+            }
+            Node::HasGiven(id) => {
+                Ok(Value::Bool(given(self.scope, id).map_err(Halt::Fault)?.is_some()))
             }
             Node::Status(id) => {
                 let status = result(self.scope, id).map_err(Halt::Fault)?.status;
@@ -401,10 +427,12 @@ fn path(node: &Node) -> String {
     match node {
         Node::Params => "params".to_owned(),
         Node::Loop => "loop".to_owned(),
+        Node::Own => "self".to_owned(),
         Node::Output(id) => format!("the output of {id}"),
+        Node::Given(id) => format!("the params of {id}"),
         Node::Variable(_, name) => name.clone(),
         Node::Field(operand, field) => match &**operand {
-            Node::Output(id) => format!("{field} of the output of {id}"),
+            Node::Output(_) | Node::Given(_) => format!("{field} of {}", path(operand)),
             operand => format!("{}.{field}", path(operand)),
         },
         Node::Index(operands) => format!("{}[…]", path(&operands.0)),

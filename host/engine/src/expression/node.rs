@@ -1,6 +1,7 @@
 //! An expression, checked and with its names resolved: what the evaluation
 //! walks over.
 
+use super::fact::Fact;
 use super::function::Body;
 use super::pattern::Pattern;
 use super::value::Value;
@@ -13,12 +14,20 @@ pub(crate) enum Node {
     Params,
     /// `loop`.
     Loop,
-    /// `run.id`.
-    RunId,
+    /// `self`.
+    Own,
+    /// `run.<fact>`.
+    Fact(Fact),
+    /// `has(run.<fact>)`.
+    HasFact(Fact),
     /// `steps.<id>.output`.
     Output(String),
     /// `has(steps.<id>.output)`.
     HasOutput(String),
+    /// `steps.<id>.params`.
+    Given(String),
+    /// `has(steps.<id>.params)`.
+    HasGiven(String),
     /// `steps.<id>.status`.
     Status(String),
     /// The variable of the comprehension at this depth, and its name.

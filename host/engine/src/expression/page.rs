@@ -46,6 +46,10 @@ fn scope() -> Given {
     let block = PAGE.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     Given::new(serde_json::from_str(block.expect("the page shows its params")).expect("is JSON"))
         .with_step("skipped", None)
+        .with_step("load", Some(serde_json::json!({})))
+        .with_given("load", serde_json::json!({"day": "2026-01-31"}))
+        .with_loop(serde_json::json!({"year": 2012}))
+        .with_own(serde_json::json!({"base": 21}))
 }
 
 #[test]

@@ -14,6 +14,8 @@ fn scope() -> Given {
     .with_step("load", Some(json!({"rows": 1461, "by_year": {"2012": [1, 2]}})))
     .with_step("per-year", Some(json!([{"year": 2012}])))
     .with_step("skipped", None)
+    .with_own(json!({"base": 21}))
+    .with_given("load", json!({"day": "2012-01-01"}))
 }
 
 fn evaluate(source: &str) -> Result<Json, String> {
@@ -51,12 +53,36 @@ fn names_read_the_scope() {
         ("steps.skipped.output", json!(null)),
         ("has(steps.skipped.output)", json!(false)),
         ("has(steps.load.output)", json!(true)),
+        ("self.base * 2", json!(42)),
+        ("self", json!({"base": 21})),
+        ("steps.load.params.day", json!("2012-01-01")),
+        ("steps.skipped.params", json!(null)),
+        ("has(steps.load.params) && !has(steps['skipped'].params)", json!(true)),
         ("has(params.map.a) && !has(params.map.z)", json!(true)),
         // `loop` is a reserved word of CEL everywhere else.
         ("{'loop': 1}.loop", json!(1)),
         ("[1, 2].map(loop, loop + 1)", json!([2, 3])),
         ("[{'x': 1}].map(steps, steps.x)", json!([1])),
     ]);
+}
+
+#[test]
+fn a_run_is_known_by_its_facts() {
+    check(&[
+        ("run.number", json!(7)),
+        ("run.workflow + '@' + string(run.version)", json!("w@3")),
+        ("run.created_at", json!("1970-01-01T00:00:01Z")),
+        ("run.created_at + duration('1m')", json!("1970-01-01T00:01:01Z")),
+        ("date(run.created_at)", json!("1970-01-01")),
+        ("run.retries", json!(0)),
+        ("has(run.number) && has(run.id)", json!(true)),
+    ]);
+    let scope = scope().without_number();
+    let evaluate = |source: &str| Expression::compile(source)?.evaluate(&scope);
+    let unknown = "run.number is not known here; use run.id, or default(run.number, 0)";
+    assert_eq!(evaluate("run.number"), Err(unknown.to_owned()));
+    assert_eq!(evaluate("default(run.number, 0)"), Ok(json!(0)));
+    assert_eq!(evaluate("has(run.number)"), Ok(json!(false)));
 }
 
 #[test]
@@ -196,16 +222,23 @@ fn mistakes_are_found_when_an_expression_is_made() {
             "is not CEL: mismatched input 'the end' expecting expression at column 4; correct the expression",
         ),
         ("parms.x", "unknown name parms; did you mean params?"),
-        ("foo", "unknown name foo; there are params, steps, loop and run"),
+        ("foo", "unknown name foo; there are params, steps, loop, self and run"),
         ("LOOP.x", "unknown name LOOP; did you mean loop?"),
-        ("run.name", "unknown name run.name; there is only run.id"),
+        (
+            "run.name",
+            "unknown name run.name; a run has id, number, workflow, version, created_at, retries",
+        ),
+        ("has(run.nmber)", "unknown name run.nmber; did you mean run.number?"),
+        ("run", "run alone is nothing; write run.id"),
         (
             "steps.load.rows",
-            "a step has an output and a status; write steps.load.output or steps.load.status",
+            "a step has an output, a status and params; write steps.load.output, steps.load.status or \
+             steps.load.params",
         ),
         (
             "steps['a b']",
-            "a step has an output and a status; write steps['a b'].output or steps['a b'].status",
+            "a step has an output, a status and params; write steps['a b'].output, steps['a b'].status or \
+             steps['a b'].params",
         ),
         (
             "steps.per-year.output",
@@ -233,7 +266,7 @@ fn mistakes_are_found_when_an_expression_is_made() {
         ("é", "has the character 'é' outside of quotes; remove it"),
         ("now()", "unknown function now; there is no clock here; take the time from a param"),
         ("lists.rage(1)", "unknown function lists.rage; did you mean lists.range?"),
-        ("nothing.like(1)", "unknown name nothing; there are params, steps, loop and run"),
+        ("nothing.like(1)", "unknown name nothing; there are params, steps, loop, self and run"),
         ("frobnicate(1)", "unknown function frobnicate; EXPRESSIONS.md lists those there are"),
         ("'a'.upper()", "unknown function upper; use x.upperAscii()"),
         (
@@ -244,7 +277,7 @@ fn mistakes_are_found_when_an_expression_is_made() {
             "cel.bind(1, 2, 3)",
             "the variable has to be a name; write it as in x.sortBy(v, v.key) or cel.bind(v, value, v + v)",
         ),
-        ("cel.bind(x, x, 1)", "unknown name x; there are params, steps, loop and run"),
+        ("cel.bind(x, x, 1)", "unknown name x; there are params, steps, loop, self and run"),
     ]);
 }
 
@@ -253,11 +286,22 @@ fn references_are_what_is_read() {
     let source = "steps.a.output.x + steps['b-c'].output[0] == params.p ? loop.v : \
                   [1].map(params, params.hidden)[0]";
     let expression = Expression::compile(source).expect("it is an expression");
-    let References { steps, params, loop_variables, reads_loop } = expression.references();
+    let References { steps, params, loop_variables, .. } = expression.references();
     assert_eq!(steps.iter().collect::<Vec<_>>(), ["a", "b-c"]);
     assert_eq!(params.iter().collect::<Vec<_>>(), ["p"]);
     assert_eq!(loop_variables.iter().collect::<Vec<_>>(), ["v"]);
-    assert!(!reads_loop);
+    let whole = |references: &References| {
+        [references.reads_params, references.reads_loop, references.reads_own]
+    };
+    assert_eq!(whole(expression.references()), [false; 3]);
+    let source = "params['p'] + self['s'] + self.t + loop['v'] + run.number + size(steps.a.params)";
+    let read = Expression::compile(source).expect("it is an expression").references().clone();
+    assert_eq!(read.params.iter().chain(&read.loop_variables).collect::<Vec<_>>(), ["p", "v"]);
+    assert_eq!(read.own.iter().chain(&read.run).collect::<Vec<_>>(), ["s", "t", "number"]);
+    assert_eq!(whole(&read), [false; 3]);
+    let mut all = Expression::compile("[params, loop]").expect("it is one").references().clone();
+    all.extend(Expression::compile("self[params.key]").expect("it is one").references());
+    assert_eq!(whole(&all), [true; 3]);
 }
 
 #[test]
