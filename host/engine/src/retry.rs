@@ -10,13 +10,13 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// The most tries of one kind.
-const TRIES_MAX: u64 = 99;
+pub(crate) const TRIES_MAX: u64 = 99;
 
 /// The longest wait between tries: a day.
-const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+pub(crate) const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// The largest factor by which waits may grow.
-const FACTOR_MAX: f64 = 100.0;
+pub(crate) const FACTOR_MAX: f64 = 100.0;
 
 /// How often a step is tried again after each kind of failure, and how long it
 /// waits before. The defaults are Maestro's limits with a shorter first wait.

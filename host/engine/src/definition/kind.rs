@@ -36,25 +36,26 @@ impl<'f, 'n> StepKeys<'f, 'n> {
     /// Finds the one key that says what the step does; reports others, and
     /// those that do not belong to it.
     pub(super) fn of(fields: &'f Fields<'n>, reader: &mut Reader<'_>) -> Self {
-        let mut said = fields.all().filter_map(|(key, field)| {
+        let said = fields.all().filter_map(|(key, field)| {
             KINDS.iter().find(|kind| **kind == key).map(|kind| (*kind, field))
         });
-        let Some((kind, _)) = said.next() else {
+        let said: Vec<(&'static str, Field<'_>)> = said.collect();
+        let Some((kind, _)) = said.first() else {
             let message =
                 format!("it is not said what the step does: none of {}", KINDS.join(", "));
             let remedy = "give it a component, as in `component: weather/load@1`";
             reader.problems.add(fields.mark, &fields.path, message, remedy);
             return Self { fields, kind: None };
         };
-        for (_, other) in said {
+        for (_, other) in said.iter().skip(1) {
             let message = format!("a step does one thing, and this one has `{kind}` already");
             let remedy = "make two steps of it";
             reader.problems.add(other.key_mark, &other.path, message, remedy);
         }
-        for (key, kinds) in OWNED.iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
-            if let Some(field) = fields.get(key) {
-                let owners: Vec<_> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
-                let message = format!("belongs to a step with {}", owners.join(" or "));
+        for (key, kinds) in OWNED {
+            let is_owned = said.iter().any(|(kind, _)| kinds.contains(kind));
+            if let Some(field) = fields.get(key).filter(|_| !is_owned) {
+                let message = format!("belongs to a step with {}", alternatives(kinds));
                 let remedy = "move it there, or remove it";
                 reader.problems.add(field.key_mark, &field.path, message, remedy);
             }
@@ -104,5 +105,14 @@ impl<'f, 'n> StepKeys<'f, 'n> {
             limits: limits.unwrap_or_default(),
             grants: grants.unwrap_or_default(),
         }
+    }
+}
+
+/// The kinds as in "`a`, `b` or `c`".
+fn alternatives(kinds: &[&str]) -> String {
+    let quoted: Vec<_> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
     }
 }

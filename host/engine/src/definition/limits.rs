@@ -4,7 +4,7 @@
 use super::field::{Field, Fields, Keys};
 use super::quantity::{bytes, duration_ms, show_bytes, show_ms};
 use super::reader::Reader;
-use super::setting::TIMEOUT_MS_MAX;
+use crate::setting::TIMEOUT_MS_MAX;
 use crate::workflow::Limits;
 use std::str::FromStr;
 

@@ -258,6 +258,9 @@ impl<'d> Linker<'d, '_> {
                 self.similar_step(id, scene, true),
             ));
         };
+        if let Some(refusal) = inside.and_then(|inside| own_inside(id, inside, reach, scene)) {
+            return Some(refusal);
+        }
         let Some((outside, is_unclear)) = scene.around.outside else {
             return Some(self.inside_another(id, inside, "read"));
         };
@@ -332,6 +335,25 @@ fn inner_surroundings<'d>(
         visible: before.map(|(id, _)| *id).chain(outer.visible.iter().copied()).collect(),
         variables: outer.variables.iter().copied().chain(own).collect(),
     }
+}
+
+/// Why the step `id` may not be read if it is inside the loop whose expression
+/// this is, and the remedy.
+fn own_inside(
+    id: &str,
+    inside: &DraftStep,
+    reach: Reach,
+    scene: &Scene<'_, '_>,
+) -> Option<(String, String)> {
+    let place = scene.places.get(inside.id.as_deref()?)?;
+    if !matches!(reach, Reach::Before(reader) if reader == *place) {
+        return None;
+    }
+    let remedy = match inside.looped().map(|looped| &looped.rule) {
+        Some(DraftRule::While { .. }) => "hand its result on to a loop variable in `output`",
+        _ => "read a step that the loop needs",
+    };
+    Some((format!("step {} is inside this loop", shown(id)), remedy.to_owned()))
 }
 
 /// Why the step at `place` of the same body may not be read, and the remedy.

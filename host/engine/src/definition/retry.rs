@@ -9,22 +9,13 @@ use super::quantity::show_ms;
 use super::reader::Reader;
 use super::setting;
 use super::site::Site;
-use crate::retry::{RetryPart, RetryRule};
+use crate::retry::{FACTOR_MAX, RetryPart, RetryRule, TRIES_MAX, WAIT_MS_MAX};
 
 const KEYS: Keys =
     Keys { of: "retry", known: &["user", "platform", "timeout", "backoff"], planned: &[] };
 
 const BACKOFF_KEYS: Keys =
     Keys { of: "backoff", known: &["initial", "factor", "max"], planned: &[] };
-
-/// The most tries of one kind.
-const TRIES_MAX: u64 = 99;
-
-/// The longest wait between tries: a day.
-const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
-
-/// The largest factor by which waits may grow.
-const FACTOR_MAX: f64 = 100.0;
 
 /// Reads `retry`. What is not said is as it is without it.
 pub(super) fn read(

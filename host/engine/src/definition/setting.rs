@@ -6,11 +6,8 @@ use super::field::Field;
 use super::node::Kind;
 use super::reader::Reader;
 use super::site::Site;
-use crate::setting::Setting;
+use crate::setting::{Setting, TIMEOUT_MS_MAX};
 use crate::template::Template;
-
-/// The longest time-out of a workflow or a step: 120 days.
-pub(super) const TIMEOUT_MS_MAX: u64 = 120 * 24 * 60 * 60 * 1_000;
 
 /// Reads a time-out: a time with its unit, or text with expressions that gives
 /// one or a whole number of seconds.
@@ -26,10 +23,13 @@ pub(super) fn timeout(
     field.duration_ms(TIMEOUT_MS_MAX, &mut reader.problems).map(Setting::Fixed)
 }
 
-/// Whether there are expressions in the value.
+/// Whether there are expressions in the value, right or wrong.
 pub(super) fn is_computed(field: &Field<'_>) -> bool {
     match &field.node.kind {
-        Kind::Text(text) => text.replace("$${", "").contains("${"),
+        Kind::Text(text) if text.contains("${") => {
+            let compiled = Template::compile(&field.node.to_json());
+            compiled.map_or(true, |template| template.constant().is_none())
+        }
         _ => false,
     }
 }

@@ -37,17 +37,16 @@ impl Site {
                     format!("step {id:?} is read in a parameter of the workflow"),
                     "use the expression in the params of a step",
                 ),
-                _ => (
-                    format!("step {id:?} is read in a setting"),
-                    "settings read params, loop and run; put the step into a workflow of its own, with a param",
-                ),
+                _ => {
+                    (format!("step {id:?} is read in a setting"), "read params, loop or run there")
+                }
             });
         }
         if self != Self::StepParam && (references.reads_own || !references.own.is_empty()) {
             let name = references.own.first().map(|name| format!(".{name}")).unwrap_or_default();
             refused.push((
                 format!("self{name} is read outside of the named params of a step"),
-                "self is what the other params of the same step are; use params, or what it is made of",
+                "use what that param is made of",
             ));
         }
         let unknown = |name: &&String| !RUN_BEFORE.contains(&name.as_str());

@@ -6,7 +6,6 @@
 use super::circle::{self, Named};
 use super::draft::Use;
 use super::field::{Field, Fields};
-use super::name::Name;
 use super::node::{Kind, Node};
 use super::reader::Reader;
 use super::site::Site;
@@ -101,7 +100,6 @@ fn param(
         let value = field.template(Site::StepParam, uses, &mut reader.problems);
         return made(None, value, ParamMode::default());
     }
-    Name::Variable.check(name, field, &mut reader.problems);
     let fields = field.fields("", &mut reader.problems)?;
     let kind = fields.get("type").and_then(|kind| typed::kind(&kind, reader));
     let value = fields.get("value").and_then(|value| {

@@ -51,12 +51,11 @@ fn version(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> O
             field.whole(1..=u64::MAX, &mut reader.problems)?;
         }
         _ if setting::is_computed(field) => {}
-        Kind::Text(_) => {
-            field.choice(&VERSIONS, &mut reader.problems)?;
-        }
+        Kind::Text(ref text) if VERSIONS.contains(&text.as_str()) => {}
         _ => {
-            let remedy = "write a number, active, latest or default";
-            field.wrong(&mut reader.problems, "a version", remedy);
+            let remedy =
+                format!("write a number without quotes, or one of {}", VERSIONS.join(", "));
+            field.wrong(&mut reader.problems, "a version", &remedy);
             return None;
         }
     }

@@ -2,10 +2,10 @@
 //! type. What an expression gives is known only in a run.
 
 use super::field::{Field, Fields};
-use super::node::{Kind, Node, shown};
+use super::node::{Kind, Mark, Node, shown};
 use super::reader::Reader;
 use crate::params::TYPE_NAMES;
-use crate::template::{Place, Template, way};
+use crate::template::Template;
 use crate::workflow::{ParamMode, ParamType};
 use serde_json::Value;
 
@@ -40,53 +40,49 @@ pub(super) fn mode(fields: &Fields<'_>, reader: &mut Reader<'_>) -> ParamMode {
 
 /// Reports what is not of type `kind` in a value, as far as it is written down.
 pub(super) fn check(value: &Field<'_>, kind: &ParamType, reader: &mut Reader<'_>) {
-    let mut places = Vec::new();
-    if let Err(mistake) = accepts(kind, value.node, &mut places) {
-        let mistake = match way(&places) {
-            way if way.is_empty() => mistake,
-            way => format!("{way} {mistake}"),
-        };
+    let mut place = String::new();
+    if let Err(mistake) = accepts(kind, value.node, &mut place) {
+        let mistake = if place.is_empty() { mistake } else { format!("{place} {mistake}") };
         let remedy = format!("give a value of type {kind}, or correct the type");
         value.problem(&mut reader.problems, mistake, remedy);
     }
 }
 
-/// Leaves the way to the mistake in `places`.
-fn accepts(kind: &ParamType, node: &Node, places: &mut Vec<Place>) -> Result<(), String> {
+/// Leaves the way to the mistake in `place`.
+fn accepts(kind: &ParamType, node: &Node, place: &mut String) -> Result<(), String> {
     match (kind, &node.kind) {
-        (ParamType::List(element), Kind::List(nodes)) => nodes
-            .iter()
-            .enumerate()
-            .try_for_each(|(number, node)| inside(Place::Element(number), element, node, places)),
+        (ParamType::List(element), Kind::List(nodes)) => {
+            let mut nodes = nodes.iter().enumerate();
+            nodes
+                .try_for_each(|(number, node)| inside(&format!("[{number}]"), element, node, place))
+        }
         (ParamType::Map(inner), Kind::Map(entries)) => entries.iter().try_for_each(|entry| {
-            inside(Place::Key(entry.key.clone()), inner, &entry.value, places)
+            inside(&format!("[{:?}]", entry.key), inner, &entry.value, place)
         }),
         (ParamType::Json, _) => Ok(()),
-        _ if is_expression(node) => Ok(()),
+        _ if is_expression(node, true) => Ok(()),
         (_, Kind::List(_)) => kind.accepts(&Value::Array(Vec::new())),
         (_, Kind::Map(_)) => kind.accepts(&Value::Object(serde_json::Map::new())),
         _ => kind.accepts(&node.to_json()),
     }
 }
 
-fn inside(
-    place: Place,
-    kind: &ParamType,
-    node: &Node,
-    places: &mut Vec<Place>,
-) -> Result<(), String> {
-    places.push(place);
-    accepts(kind, node, places)?;
-    places.pop();
+fn inside(way: &str, kind: &ParamType, node: &Node, place: &mut String) -> Result<(), String> {
+    let before = place.len();
+    place.push_str(way);
+    accepts(kind, node, place)?;
+    place.truncate(before);
     Ok(())
 }
 
-/// Whether the value is that of one expression, and so of any type.
-fn is_expression(node: &Node) -> bool {
+/// Whether the value is that of one expression, and so of any type; `or_broken`
+/// if it is none because something is wrong with it, which is reported where it
+/// is compiled.
+fn is_expression(node: &Node, or_broken: bool) -> bool {
     let Kind::Text(text) = &node.kind else { return false };
-    // What is wrong with it is reported where it is compiled.
     text.contains("${")
-        && Template::compile(&node.to_json()).map_or(true, |template| template.is_one_expression())
+        && Template::compile(&node.to_json())
+            .map_or(or_broken, |template| template.is_one_expression())
 }
 
 /// The type of a value that is given without one; reports it if it shows none.
@@ -111,9 +107,9 @@ pub(super) fn inferred(
 }
 
 /// Where an expression stands that the type would depend on.
-fn hidden(node: &Node) -> Option<super::node::Mark> {
+fn hidden(node: &Node) -> Option<Mark> {
     match &node.kind {
         Kind::List(nodes) => nodes.iter().find_map(hidden),
-        _ => is_expression(node).then_some(node.mark),
+        _ => is_expression(node, false).then_some(node.mark),
     }
 }

@@ -7,14 +7,12 @@ use super::node::{Kind, shown};
 use super::reader::Reader;
 use super::setting;
 use super::site::Site;
+use crate::setting::SLEEP_MS_MAX;
 use crate::signal::{PARAMS_MAX, TEXT_BYTES_MAX, check_name};
 use crate::template::Template;
 use serde_json::json;
 
 const KEYS: Keys = Keys { of: "wait", known: &["signal", "match"], planned: &[] };
-
-/// The longest sleep: ten years.
-const SLEEP_SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// Reads how long a step sleeps: a time with its unit, or a whole number of
 /// seconds, or text with expressions that gives either.
@@ -25,11 +23,11 @@ pub(super) fn sleep(
 ) -> Option<Template> {
     match field.node.kind {
         Kind::Number(_) => {
-            field.whole(1..=SLEEP_SECONDS_MAX, &mut reader.problems)?;
+            field.whole(1..=SLEEP_MS_MAX / 1_000, &mut reader.problems)?;
         }
         _ if setting::is_computed(field) => {}
         _ => {
-            field.duration_ms(SLEEP_SECONDS_MAX * 1_000, &mut reader.problems)?;
+            field.duration_ms(SLEEP_MS_MAX, &mut reader.problems)?;
         }
     }
     field.template(Site::Plain, uses, &mut reader.problems)

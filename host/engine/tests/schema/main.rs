@@ -11,7 +11,7 @@ mod yaml;
 use boon::{Compiler, SchemaIndex, Schemas};
 use catalog::check;
 use probe::{full, texts, values};
-use segno_engine::definition::{CONCURRENCY_DEFAULT, SCHEMA};
+use segno_engine::definition::{CONCURRENCY_DEFAULT, MAX_ITERATIONS_DEFAULT, SCHEMA};
 use segno_engine::retry::Retry;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,18 +22,18 @@ use std::sync::LazyLock;
 /// Parts of the reader's messages about what no schema can tell: how steps
 /// depend on each other, what an expression says, how long a time is, how deep
 /// things are nested.
-const BEYOND: [&str; 28] = [
+const BEYOND: [&str; 37] = [
     "in a circle",
     "is taken by the step",
     "wait for itself",
     "unknown step",
     "in each iteration of",
-    "outside of this foreach",
+    "outside of this loop",
     "may not be complete",
     "runs only after this one",
     "reads its own result",
     "the loop that this runs in",
-    "outside of a foreach",
+    "outside of a loop",
     "unknown loop variable",
     "unknown parameter",
     "has a variable",
@@ -44,6 +44,7 @@ const BEYOND: [&str; 28] = [
     "has ${…} in it",
     "is not CEL",
     "unknown name",
+    "unknown function",
     "outside of quotes",
     "message type",
     "more than the 4096 allowed",
@@ -51,6 +52,14 @@ const BEYOND: [&str; 28] = [
     "the first wait is longer",
     "more problems from here on",
     "value: [0] is",
+    "in a parameter of the workflow",
+    "in a setting",
+    "outside of the named params",
+    "is not known when params get their values",
+    "does not show its type",
+    "the param of that name",
+    "unknown param self",
+    "with types or `self`",
 ];
 
 /// The schema, ready to be used.
@@ -234,10 +243,12 @@ fn both_know_the_same_keys() {
         ("", ""),
         ("/params/p", "/$defs/param"),
         ("/steps/1", "/$defs/step"),
+        ("/run_strategy", "/$defs/runStrategy"),
         ("/steps/1/retry", "/$defs/retry"),
         ("/steps/1/retry/backoff", "/$defs/backoff"),
         ("/steps/1/limits", "/$defs/limits"),
         ("/steps/1/grants", "/$defs/grants"),
+        ("/steps/5/wait", "/$defs/wait"),
     ];
     for (place, part) in maps {
         let mut definition = full();
@@ -267,6 +278,7 @@ fn both_have_the_same_defaults() {
     let workflow = check(&definition.to_string()).expect("defaults are allowed");
     assert_eq!(workflow.body.steps[1].retry.fixed, Retry::default());
     assert_eq!(default("foreach/properties/concurrency"), json!(CONCURRENCY_DEFAULT));
+    assert_eq!(default("while/properties/max_iterations"), json!(MAX_ITERATIONS_DEFAULT));
 }
 
 /// The properties that the schema describes, with the pointers to them. What
@@ -289,7 +301,7 @@ fn described<'s>(part: &'s Value, pointer: &str, into: &mut Vec<(String, &'s Val
 fn every_key_is_described_and_its_defaults_and_examples_fit() {
     let mut properties = Vec::new();
     described(&SCHEMA_JSON, "", &mut properties);
-    assert!(properties.len() >= 40, "{} properties", properties.len());
+    assert!(properties.len() >= 70, "{} properties", properties.len());
     for (pointer, property) in properties {
         assert!(property["description"].is_string(), "{pointer} has no description");
         let compiled = compile(&pointer.replace('$', "%24"));

@@ -9,8 +9,16 @@ pub fn full() -> Value {
         "workflow": "w",
         "description": "d",
         "owner": "o",
+        "tags": ["nightly"],
+        "run_strategy": { "rule": "parallel", "concurrency": 3 },
+        "step_concurrency": 20,
+        "run_step_concurrency": 5,
         "timeout": "1h",
-        "params": { "p": { "type": "json", "value": [1], "description": "x" }, "q": 1 },
+        "params": {
+            "p": { "type": "json", "value": [1], "mode": "mutable", "description": "x" },
+            "q": 1,
+            "r": { "type": "int", "optional": true }
+        },
         "steps": [
             { "id": "a", "component": "hello" },
             {
@@ -18,8 +26,16 @@ pub fn full() -> Value {
                 "component": "hello@1",
                 "needs": ["a"],
                 "when": "true",
-                "params": { "x": 1 },
+                "description": "d",
+                "params": {
+                    "x": 1,
+                    "y": { "type": "int", "value": 1, "mode": "immutable", "description": "d" }
+                },
+                "outputs": { "rows": "int" },
                 "timeout": "1s",
+                "heartbeat_timeout": "1s",
+                "failure_mode": "ignore_failure",
+                "tags": ["warehouse"],
                 "retry": {
                     "user": 1, "platform": 1, "timeout": 1,
                     "backoff": { "initial": "1s", "factor": 1.5, "max": "1m" }
@@ -37,9 +53,21 @@ pub fn full() -> Value {
             {
                 "id": "c",
                 "needs": { "a": "true" },
-                "foreach": { "x": [1], "concurrency": 2 },
+                "foreach": { "x": [1], "concurrency": 2, "strict_ordering": true },
                 "steps": [{ "id": "d", "component": "hello" }],
                 "output": 1
+            },
+            {
+                "id": "e",
+                "while": { "condition": "loop.n < 3", "n": 0, "max_iterations": 9 },
+                "steps": [{ "id": "f", "noop": true, "params": { "n": 1 } }],
+                "output": 1
+            },
+            { "id": "g", "sleep": "30s", "params": { "x": 1 } },
+            { "id": "h", "wait": { "signal": "s", "match": { "m": 1 } }, "timeout": "1d" },
+            {
+                "id": "i", "workflow": "other", "version": 3, "sync": false,
+                "explicit_params": true, "outputs": { "x": "json" }
             }
         ],
         "output": "${params.p}"
@@ -80,6 +108,12 @@ pub fn values() -> Vec<Value> {
         json!({ "id": "x", "component": "hello" }),
         json!({ "id": "x", "foreach": { "y": [1] } }),
         json!({ "id": "x" }),
+        json!({ "id": "x", "noop": true }),
+        json!({ "id": "x", "sleep": 3, "retry": 1 }),
+        json!({ "condition": "true", "n": 0 }),
+        json!({ "signal": "s" }),
+        json!({ "rule": "parallel" }),
+        json!({ "rule": "sequential", "concurrency": 3 }),
         json!([{ "id": "x", "component": "hello" }]),
         json!((0..101).map(|number| format!("n{number}")).collect::<Vec<_>>()),
         json!((0..9).map(|number| (format!("v{number}"), json!([1]))).collect::<Map<_, _>>()),
@@ -110,7 +144,8 @@ const TEXTS: &[&str] = &[
     "https://*.a.example:*", "HTTP://[::1]:80/", "https://a.example.", "http://localhost:0",
     "http://localhost:65535", "https://*", "ftp://a.example", "https://a.example/v1",
     "https://u@a.example", "https://a*b", "a.example", "https://", "https://bücher.example", "*",
-    "report.*", "a*b", "**", "PAY_KEY", "1KEY", "a\nb",
+    "report.*", "a*b", "**", "PAY_KEY", "1KEY", "a\nb", "parallel", "parallel(20)", "parallel(0)",
+    "parallel(1001)", "sequential", "active", "newest", "constant", "mutable", "fail_immediately",
 ];
 
 /// All texts, long ones included.
