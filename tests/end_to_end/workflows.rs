@@ -143,11 +143,15 @@ fn properties_that_cannot_be_are_refused_with_the_remedy() {
     let refuses = |words: &[&str], part| refused(&server, &[&set, words].concat(), &[part]);
     refuses(&[], "nothing to set");
     refuses(&["--owner", "me", "--reset", "owner"], "both set and reset");
-    refuses(&["--run-strategy", "serial"], "serial_latest_only");
+    refuses(&["--run-strategy", "serial"], "is not a run strategy");
     refuses(&["--run-strategy", "parallel(0)"], "parallel(20)");
     refuses(&["--step-concurrency", "0"], "step_concurrency");
     refuses(&["--owner", ""], "null resets it");
     refuses(&["--tags", "a,,b"], "is no tag");
+    refuses(&["--tags", "a,b,a"], "twice");
+    refused(&server, &["workflow", "pause", "report", "--note", ""], &["1 to 16384 bytes"]);
+    refused(&server, &["tag", "set", "a", "1", "--note", ""], &["1 to 16384 bytes"]);
+    refused(&server, &["breakpoint", "set", "report", "load", "--note", ""], &["leave it out"]);
     refused(&server, &["workflow", "set", "other", "--owner", "me"], &["no workflow \"other\""]);
     assert_eq!(server.get("workflows/report/history")["items"].as_array().map(Vec::len), Some(1));
 }

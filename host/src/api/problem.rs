@@ -186,6 +186,7 @@ impl From<WorkflowError> for Problem {
 impl From<TagError> for Problem {
     fn from(error: TagError) -> Self {
         match error {
+            TagError::BadNote(_) => Self::bad_request(error.to_string()),
             TagError::Unlimited(_) => Self::not_found("tag_not_limited", error.to_string()),
             TagError::Store(error) => error.into(),
         }
@@ -197,6 +198,7 @@ impl From<BreakpointError> for Problem {
         let detail = error.to_string();
         match error {
             BreakpointError::Workflow(error) => error.into(),
+            BreakpointError::BadNote(_) => Self::bad_request(detail),
             BreakpointError::NoSuchStep { .. } => Self::not_found("step_not_found", detail),
             BreakpointError::Absent { .. } => Self::not_found("breakpoint_not_found", detail),
             BreakpointError::Store(error) => error.into(),

@@ -7,10 +7,10 @@ use super::view::PageView;
 use super::workflow_view::{WorkflowChangeView, WorkflowItemView};
 use super::{PageQuery, Tenant, paging};
 use crate::driver::{Driver, PropertiesChange, VersionSelector};
-use crate::store::parse_strategy;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
+use segno_engine::strategy::InvalidStrategy;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -140,8 +140,10 @@ pub(super) async fn set_properties(
 ) -> Result<Json<WorkflowItemView>, Problem> {
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
     let PropertiesBody { owner, description, tags, run_strategy, step_concurrency } = body;
-    let strategy = |text: Option<String>| text.as_deref().map(parse_strategy).transpose();
-    let run_strategy = run_strategy.map(strategy).transpose().map_err(Problem::bad_request)?;
+    let strategy = |text: Option<String>| text.map(|text| text.parse()).transpose();
+    let run_strategy = run_strategy.map(strategy).transpose();
+    let run_strategy =
+        run_strategy.map_err(|error: InvalidStrategy| Problem::bad_request(error.to_string()))?;
     let wanted = PropertiesChange { owner, description, tags, run_strategy, step_concurrency };
     Ok(Json(driver.set_properties(&tenant, &name, wanted, &by).await?.into()))
 }

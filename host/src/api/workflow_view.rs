@@ -2,9 +2,7 @@
 //! changes.
 
 use crate::clock::rfc3339;
-use crate::store::{
-    Properties, VersionRecord, WorkflowAction, WorkflowChange, WorkflowRecord, strategy_text,
-};
+use crate::store::{Properties, VersionRecord, WorkflowAction, WorkflowChange, WorkflowRecord};
 use segno_engine::workflow::{Param, Workflow};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -213,7 +211,7 @@ impl From<Properties> for PropertiesView {
             paused,
             paused_note,
         } = properties;
-        let run_strategy = strategy_text(run_strategy.unwrap_or_default());
+        let run_strategy = run_strategy.unwrap_or_default().to_string();
         Self { owner, description, tags, run_strategy, step_concurrency, paused, paused_note }
     }
 }

@@ -56,7 +56,6 @@ pub use page::{Cursor, PAGE_ROWS_MAX, Page, Paging};
 pub use records::{AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord};
 pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
 pub use sled::Options;
-pub use strategy::{parse_strategy, strategy_text};
 pub use tags::TagLimit;
 pub use ticket::Ticket;
 pub use values::{SecretRecord, ValueRecord};

@@ -47,7 +47,7 @@ pub struct Properties {
     /// What it is found by, and whose permits all its steps need.
     pub tags: Vec<String>,
     /// Which of its runs go on at once.
-    #[serde(with = "strategy::as_text")]
+    #[serde(with = "strategy")]
     pub run_strategy: Option<RunStrategy>,
     /// How many steps run code at once in all its runs together.
     pub step_concurrency: Option<u32>,

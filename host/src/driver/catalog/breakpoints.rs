@@ -2,6 +2,7 @@
 
 use super::super::{Driver, VersionSelector};
 use super::WorkflowError;
+use super::note::{BadNote, check_note};
 use crate::store::{self, Breakpoint, Write};
 use segno_engine::id::TenantId;
 use segno_engine::workflow::Body;
@@ -32,6 +33,9 @@ pub enum BreakpointError {
         /// The step.
         step: String,
     },
+    /// What was said about it cannot be kept.
+    #[error(transparent)]
+    BadNote(#[from] BadNote),
     /// The store cannot keep or read it.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -42,7 +46,8 @@ impl Driver {
     /// every iteration, and returns when that is on stable storage.
     ///
     /// # Errors
-    /// There is no such workflow or step, or the store fails.
+    /// There is no such workflow or step, the note is malformed, or the store
+    /// fails.
     pub async fn set_breakpoint(
         &self,
         tenant: &TenantId,
@@ -50,6 +55,7 @@ impl Driver {
         note: Option<String>,
         by: &str,
     ) -> Result<Breakpoint, BreakpointError> {
+        check_note(note.as_deref())?;
         // A deletion of the workflow takes its breakpoints along.
         let _naming = self.0.catalog.naming.lock().await;
         let mut steps = Vec::new();

@@ -3,6 +3,7 @@
 
 use super::super::{Driver, VersionSelector};
 use super::WorkflowError;
+use super::note::check_note;
 use crate::store::{
     self, NAME_BYTES_MAX, Properties, WorkflowAction, WorkflowChange, WorkflowRecord, Write,
 };
@@ -10,8 +11,8 @@ use segno_engine::id::TenantId;
 use segno_engine::strategy::RunStrategy;
 use serde_json::{Map, Value, json};
 
-/// The longest text that only people read.
-const TEXT_BYTES_MAX: usize = 16 << 10;
+/// The longest description.
+const DESCRIPTION_BYTES_MAX: usize = 16 << 10;
 
 /// The longest name of an owner.
 const OWNER_BYTES_MAX: usize = 256;
@@ -227,8 +228,7 @@ fn check(properties: &Properties) -> Result<(), WorkflowError> {
     let bad = |what: String| Err(WorkflowError::BadProperty(what));
     let texts = [
         ("an owner", owner, OWNER_BYTES_MAX),
-        ("a description", description, TEXT_BYTES_MAX),
-        ("a note", paused_note, TEXT_BYTES_MAX),
+        ("a description", description, DESCRIPTION_BYTES_MAX),
     ];
     for (what, text, bytes_max) in texts {
         let bytes = text.as_ref().map_or(1, String::len);
@@ -236,6 +236,8 @@ fn check(properties: &Properties) -> Result<(), WorkflowError> {
             return bad(format!("{what} has 1 to {bytes_max} bytes, not {bytes}; null resets it"));
         }
     }
+    check_note(paused_note.as_deref())
+        .map_err(|bad| WorkflowError::BadProperty(bad.to_string()))?;
     if tags.len() > TAGS_MAX {
         return bad(format!("a workflow has at most {TAGS_MAX} tags, not {}", tags.len()));
     }
@@ -246,6 +248,10 @@ fn check(properties: &Properties) -> Result<(), WorkflowError> {
         return bad(format!(
             "{tag:?} is no tag; write 1 to {NAME_BYTES_MAX} bytes without control characters"
         ));
+    }
+    let is_twice = |(place, tag): &(usize, &String)| tags[..*place].contains(tag);
+    if let Some((_, tag)) = tags.iter().enumerate().find(is_twice) {
+        return bad(format!("tag {tag:?} is there twice; write it once"));
     }
     match step_concurrency {
         Some(steps) if !(1..=STEP_CONCURRENCY_MAX).contains(steps) => bad(format!(

@@ -7,6 +7,7 @@ mod change;
 mod components;
 mod consequences;
 mod delete;
+mod note;
 mod shelf;
 mod strategy;
 mod tags;

@@ -2,7 +2,7 @@
 
 use super::super::Driver;
 use super::WorkflowError;
-use crate::store::{WorkflowRecord, strategy_text};
+use crate::store::WorkflowRecord;
 use segno_engine::id::TenantId;
 use segno_engine::strategy::RunStrategy;
 
@@ -33,13 +33,12 @@ impl Driver {
         from: RunStrategy,
         to: RunStrategy,
     ) -> Result<(), WorkflowError> {
-        let to_text = strategy_text(to);
         let refused = match to {
             RunStrategy::FirstOnly | RunStrategy::LastOnly => {
                 let open = self.0.store.open_runs_of(tenant, name, 2)?;
                 let [first, second] = open.as_slice() else { return Ok(()) };
                 format!(
-                    "{name}#{} and {name}#{} are open, and {to_text} has room for one run; wait \
+                    "{name}#{} and {name}#{} are open, and {to} has room for one run; wait \
                      for their end or cancel them first",
                     first.number, second.number
                 )
@@ -48,7 +47,7 @@ impl Driver {
                 let blockers = self.0.store.blockers(tenant, name)?;
                 let Some((number, _)) = blockers.first() else { return Ok(()) };
                 format!(
-                    "{name}#{number} has failed and would block every run under {to_text}; retry \
+                    "{name}#{number} has failed and would block every run under {to}; retry \
                      it or unblock it first"
                 )
             }
@@ -57,7 +56,6 @@ impl Driver {
             | RunStrategy::Sequential
             | RunStrategy::SerialLatestOnly => return Ok(()),
         };
-        let from = strategy_text(from);
         Err(WorkflowError::StrategyRefused(format!(
             "the run strategy of {name} stays {from}: {refused}"
         )))

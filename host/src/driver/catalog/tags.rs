@@ -1,15 +1,19 @@
 //! Limits of tags: how many steps that carry a tag run code at once.
 
 use super::super::Driver;
+use super::note::{BadNote, check_note};
 use crate::store::{self, TagLimit, Write};
 use segno_engine::id::TenantId;
 
-/// Why the limit of a tag was not taken away.
+/// Why the limit of a tag was not set or taken away.
 #[derive(Debug, thiserror::Error)]
 pub enum TagError {
     /// It has none.
     #[error("tag {0:?} has no limit; `segno tag list` shows which do")]
     Unlimited(String),
+    /// What was said about it cannot be kept.
+    #[error(transparent)]
+    BadNote(#[from] BadNote),
     /// The store cannot keep or read it.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -28,7 +32,7 @@ impl Driver {
     /// lets no step with the tag begin.
     ///
     /// # Errors
-    /// The tag is malformed, or the store fails.
+    /// The tag or the note is malformed, or the store fails.
     pub async fn set_tag_limit(
         &self,
         tenant: &TenantId,
@@ -36,6 +40,7 @@ impl Driver {
         note: Option<String>,
         by: &str,
     ) -> Result<TagLimit, TagError> {
+        check_note(note.as_deref())?;
         let at = self.0.clock.now();
         let record = TagLimit { tag: tag.to_owned(), max_allowed, note, by: by.to_owned(), at };
         let write = Write::tag_limit(tenant, &record)?;
