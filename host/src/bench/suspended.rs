@@ -3,7 +3,7 @@
 
 use super::{Spread, cpu_s, histogram, host, resident_bytes};
 use crate::driver::{Driver, Publish, StartRun};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::RunStatus;
