@@ -1,0 +1,7 @@
+//! Brings workflows from elsewhere.
+mod document;
+mod note;
+mod sel;
+mod value;
+mod yaml;
+pub use self::note::{Note, NoteKind};
