@@ -49,6 +49,11 @@ impl Block {
         self.entries.push(Entry { comments, key: key.to_owned(), value });
     }
 
+    /// Adds all entries of another.
+    pub(super) fn put_all(&mut self, other: Block) {
+        self.entries.extend(other.entries);
+    }
+
     /// Adds text.
     pub(super) fn text(&mut self, key: &str, text: impl Into<String>) {
         self.put(key, Yaml::Text(text.into()));
