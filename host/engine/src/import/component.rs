@@ -28,10 +28,11 @@ pub(super) fn write(context: &mut Context, source: &Source<'_>, facts: &Facts, b
             let place = format!("steps.{}", source.id);
             let version =
                 text("sub_type_version").map(|v| format!(" version {v}")).unwrap_or_default();
+            let over = if kind == "template" { String::new() } else { format!(" over {kind}") };
             let text = match sub_type {
                 Some(template) => format!(
-                    "write the component {name}@1: what the job template {template}{version} over \
-                     {kind} does, with the template's own params and defaults in it"
+                    "write the component {name}@1: what the job template {template}{version}{over} \
+                     does, with the template's own params and defaults in it"
                 ),
                 None => format!("write the component {name}@1: {}", duty(kind)),
             };

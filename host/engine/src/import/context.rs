@@ -62,6 +62,8 @@ pub(super) struct Own {
     pub(super) place: OwnPlace,
     /// Those that can be read.
     pub(super) done: BTreeMap<String, Term>,
+    /// Whether they are read from behind the step, when it is over.
+    pub(super) is_over: bool,
     pending: BTreeMap<String, Param>,
     visiting: Vec<String>,
     rendered: BTreeMap<String, Rendered>,
@@ -82,6 +84,8 @@ pub(super) struct Context {
     pub(super) steps: BTreeMap<String, Facts>,
     /// The workflow's params: our name and type.
     pub(super) params: BTreeMap<String, (String, Kind)>,
+    /// The one of them that is being translated.
+    pub(super) current: Option<String>,
     /// The builtins that were read, each after those it reads.
     pub(super) builtins: Vec<String>,
     pub(super) asked: Vec<Asked>,
@@ -108,6 +112,7 @@ impl Context {
             notes: Notes::default(),
             steps: BTreeMap::new(),
             params: BTreeMap::new(),
+            current: None,
             builtins: Vec::new(),
             asked: Vec::new(),
             layers: Vec::new(),
@@ -216,9 +221,8 @@ impl Context {
         for param in &facts.params {
             let ours = self.variables.of(&param.name);
             done.insert(param.name.clone(), facts.read(&ours, param));
-            self.wanted.params.insert((step.to_owned(), param.name.clone()));
         }
-        self.own = Own { step: Some(step.to_owned()), done, ..Own::default() };
+        self.own = Own { done, is_over: true, ..Own::of(step) };
     }
 
     /// A builtin that is read from now on.
@@ -236,8 +240,11 @@ impl Context {
 
     /// A param that a start has to give in the place of an expression.
     pub(super) fn ask(&mut self, wanted: &str, kind: &Kind, place: &str) -> Term {
-        let name = self.variables.free(&Rule::Variable.fitted(wanted));
         let about = format!("stands for {place}");
+        if let Some(asked) = self.asked.iter().find(|asked| asked.about == about) {
+            return read(format!("params.{}", asked.name), kind);
+        }
+        let name = self.variables.free(&Rule::Variable.fitted(wanted));
         self.asked.push(Asked { name: name.clone(), kind: kind.clone(), about });
         read(format!("params.{name}"), kind)
     }
@@ -260,7 +267,9 @@ impl Facts {
 
 /// A step in an expression.
 pub(super) fn step(id: &str) -> String {
-    let is_plain = id.starts_with(|c: char| c.is_ascii_alphabetic()) && !id.contains('-');
+    let is_reserved = ["in", "true", "false", "null"].contains(&id);
+    let is_plain =
+        id.starts_with(|c: char| c.is_ascii_alphabetic()) && !id.contains('-') && !is_reserved;
     if is_plain { format!("steps.{id}") } else { format!("steps['{id}']") }
 }
 

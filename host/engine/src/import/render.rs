@@ -25,7 +25,12 @@ impl Rendered {
     /// The value, with its type and mode where they say something.
     pub(super) fn declared(&self, param: &Param) -> Option<Yaml> {
         let yaml = self.yaml.clone()?;
-        if param.mode.is_none() && (self.is_evident || param.kind == Kind::Json) {
+        let is_plain = match &yaml {
+            Yaml::Map(map) => !(map.has("type") && map.has("value")),
+            _ => true,
+        };
+        let is_known = self.is_evident || param.kind == Kind::Json;
+        if param.mode.is_none() && is_known && is_plain {
             return Some(yaml);
         }
         Some(Yaml::Map(declaration(&param.kind, Some(yaml), param.mode.as_deref())))
@@ -207,7 +212,9 @@ impl Context {
         for param in params {
             let place = format!("params.{}", param.name);
             let ours = self.variable(&param.name, &place);
+            self.current = Some(param.name.clone());
             let rendered = self.render(param, &place);
+            self.current = None;
             let is_short = rendered.is_evident && param.mode.is_none() && !param.is_optional;
             let is_map = matches!(param.kind, Kind::Json | Kind::TextMap);
             let is_computed = matches!(param.source, Source::Expression(_))

@@ -30,10 +30,16 @@ impl Lookup for Context {
             return self.step_param(&step, &param);
         }
         if let Some(term) = self.own.done.get(name) {
+            if let (true, Some(step)) = (self.own.is_over, &self.own.step) {
+                self.wanted.params.insert((step.clone(), name.to_owned()));
+            }
             return Ok(term.clone());
         }
         if let Some(term) = self.layers.iter().rev().find_map(|layer| layer.get(name)) {
             return Ok(term.clone());
+        }
+        if self.current.as_deref() == Some(name) {
+            return Err(format!("the param {name} is made of itself; give it a value"));
         }
         if let Some((ours, kind)) = self.params.get(name) {
             return Ok(super::context::read(format!("params.{ours}"), kind));

@@ -83,7 +83,9 @@ fn number(context: &mut Context, value: &Value, place: &str) -> Option<Yaml> {
         Ok(Term { whole: Some(whole), .. }) => Some(Yaml::whole(whole)),
         Ok(term) => Some(Yaml::Text(format!("${{{}}}", term.text))),
         Err(message) => {
-            let text = format!("{message}; it is left out, as it is over there (was: {text})");
+            let text = format!(
+                "{message}; it is left out, where over there the whole policy would be the default (was: {text})"
+            );
             context.notes.needs_you(place, text);
             None
         }

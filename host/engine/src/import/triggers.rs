@@ -34,10 +34,12 @@ pub(super) fn first_zone(workflow: &Value) -> Option<&str> {
 
 fn line(context: &mut Context, block: Block, place: &str) -> String {
     let mut list = Block::default();
-    list.put("triggers", Yaml::Map(block));
-    let text = list.document();
-    let line = text.trim_start_matches("triggers:").trim_end().to_owned();
-    let line = if line.contains('\n') { line } else { format!("- {}", line.trim_start()) };
+    list.put("", Yaml::Map(block.clone()));
+    let inline = list.document();
+    let line = match inline.trim_start_matches("\"\":").trim() {
+        line if !line.contains('\n') => format!("- {line}"),
+        _ => format!("- {}", block.document().trim_end().replace('\n', "\n  ")),
+    };
     context.notes.needs_you(place, format!("schedule this yourself for now: {}", line.trim()));
     line
 }

@@ -59,6 +59,11 @@ impl Block {
         self.put(key, Yaml::Text(text.into()));
     }
 
+    /// Whether it has that key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Whether nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -218,12 +223,15 @@ fn literal(text: &str) -> Option<(&'static str, Vec<&str>)> {
 
 /// Text on one line, in quotes unless it cannot be taken for anything else.
 pub(super) fn scalar(text: &str) -> String {
-    const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    const WORDS: [&str; 7] = ["true", "false", "null", "yes", "no", "on", "off"];
+    const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
+    let number = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_time = number.len() < text.len() && UNITS.contains(&number);
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_./-@ ".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_./-@<>() ".contains(c))
         && !text.ends_with(' ')
         && !WORDS.contains(&text.to_ascii_lowercase().as_str());
-    if is_plain {
+    if is_plain || is_time {
         return text.to_owned();
     }
     serde_json::Value::from(text).to_string()
