@@ -64,7 +64,7 @@ impl Notes {
     }
 
     fn add(&mut self, place: &str, kind: NoteKind, message: String) {
-        let note = Note { place: place.to_owned(), kind, message };
+        let note = Note { place: place.to_owned(), kind, message: message.replace('\n', " ") };
         if !self.found.contains(&note) {
             self.found.push(note);
         }

@@ -33,13 +33,7 @@ pub(super) fn first_zone(workflow: &Value) -> Option<&str> {
 }
 
 fn line(context: &mut Context, block: Block, place: &str) -> String {
-    let mut list = Block::default();
-    list.put("", Yaml::Map(block.clone()));
-    let inline = list.document();
-    let line = match inline.trim_start_matches("\"\":").trim() {
-        line if !line.contains('\n') => format!("- {line}"),
-        _ => format!("- {}", block.document().trim_end().replace('\n', "\n  ")),
-    };
+    let line = format!("- {}", Yaml::Map(block).inline().unwrap_or_default());
     context.notes.needs_you(place, format!("schedule this yourself for now: {}", line.trim()));
     line
 }

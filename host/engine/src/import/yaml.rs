@@ -110,7 +110,7 @@ impl Yaml {
     }
 
     /// The value on one line, if it can stand there.
-    fn inline(&self) -> Option<String> {
+    pub(super) fn inline(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(scalar(text)),
             Self::Plain(text) => Some(text.clone()),

@@ -68,10 +68,11 @@ fn there_are_enough_cases() {
     assert!(cases().len() >= 25, "{} cases", cases().len());
 }
 
-/// The expressions in a text: what stands in `${…}`.
+/// The expressions in a text: what stands in `${…}` outside of comments.
 fn expressions(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let text = text.replace("$${", "");
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let text = lines.join("\n").replace("$${", "");
     let mut rest = text.as_str();
     while let Some(start) = rest.find("${") {
         rest = &rest[start + 2..];

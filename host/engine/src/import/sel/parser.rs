@@ -102,16 +102,7 @@ impl Parser {
             return Ok(());
         }
         if self.takes("{") {
-            let block = self.deeper(|parser| {
-                let mut block = Vec::new();
-                while !parser.takes("}") {
-                    if parser.peek().is_none() {
-                        return Err("lacks a \"}\"; correct it".to_owned());
-                    }
-                    parser.statement(&mut block)?;
-                }
-                Ok(block)
-            })?;
+            let block = self.deeper(Self::block)?;
             out.push(Stmt::Block(block));
             return Ok(());
         }
@@ -139,6 +130,18 @@ impl Parser {
             "break" | "continue" => self.refuse("a jump", out),
             _ => self.declaration_or_value(out),
         }
+    }
+
+    /// Statements up to a closing brace.
+    fn block(&mut self) -> Parsed<Vec<Stmt>> {
+        let mut block = Vec::new();
+        while !self.takes("}") {
+            if self.peek().is_none() {
+                return Err("lacks a \"}\"; correct it".to_owned());
+            }
+            self.statement(&mut block)?;
+        }
+        Ok(block)
     }
 
     /// Keeps what follows a word that has no equal out of the tree.

@@ -23,9 +23,8 @@ pub(super) fn call(name: &str, arguments: &[Term]) -> Option<Made> {
             Term::at(format!("int(timestamp({date})) * 1000"), Level::Multiply, Ty::Int)
         })),
         ("tsToDateInt", [millis]) => {
-            let made = instant::new(std::slice::from_ref(millis)).and_then(|instant| {
-                Ok(Term::of(format!("{}.format('%Y%m%d')", instant.whole()), Ty::Text))
-            });
+            let made = instant::new(std::slice::from_ref(millis))
+                .map(|instant| Term::of(format!("{}.format('%Y%m%d')", instant.whole()), Ty::Text));
             Some(made)
         }
         ("dateIntHourToTs", [day, hour, zone, days, hours]) => {
