@@ -120,6 +120,12 @@ impl Expression {
         self.value(scope)?.to_json()
     }
 
+    /// Its value as JSON, and how many operations it took to find it.
+    pub(crate) fn measured(&self, scope: &dyn Scope) -> (Result<serde_json::Value, String>, usize) {
+        let (found, spent) = evaluation::measured(&self.node, scope);
+        (found.and_then(|value| value.to_json()), spent)
+    }
+
     /// Whether it holds.
     ///
     /// # Errors

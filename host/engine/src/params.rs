@@ -5,6 +5,7 @@
 mod binding;
 mod kind;
 mod output;
+mod rehearsal;
 mod resolution;
 mod source;
 mod step;

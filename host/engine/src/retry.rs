@@ -70,6 +70,29 @@ impl RetryPart {
             Self::Max => "retry.backoff.max",
         }
     }
+
+    /// Puts what `template` gives in this place.
+    ///
+    /// # Errors
+    /// The template has no value, or one that may not be written here.
+    pub(crate) fn set(
+        self,
+        retry: &mut Retry,
+        template: &Template,
+        scope: &dyn Scope,
+    ) -> Result<(), String> {
+        let tries = || computed(template, scope, &|value| count_of(value, 0..=TRIES_MAX));
+        let wait = || computed(template, scope, &|value| millis_of(value, 1..=WAIT_MS_MAX));
+        match self {
+            Self::User => retry.user = tries()? as u32,
+            Self::Platform => retry.platform = tries()? as u32,
+            Self::Timeout => retry.timeout = tries()? as u32,
+            Self::Initial => retry.backoff.initial_ms = wait()?,
+            Self::Max => retry.backoff.max_ms = wait()?,
+            Self::Factor => retry.backoff.factor = computed(template, scope, &factor_of)?,
+        }
+        Ok(())
+    }
 }
 
 impl RetryRule {
@@ -82,31 +105,12 @@ impl RetryRule {
     pub fn resolve(&self, scope: &dyn Scope) -> Result<Retry, String> {
         let mut retry = self.fixed.clone();
         for (part, template) in &self.computed {
-            set(&mut retry, *part, template, scope)
+            part.set(&mut retry, template, scope)
                 .map_err(|message| format!("{}: {message}", part.as_str()))?;
         }
         retry.backoff.max_ms = retry.backoff.max_ms.max(retry.backoff.initial_ms);
         Ok(retry)
     }
-}
-
-fn set(
-    retry: &mut Retry,
-    part: RetryPart,
-    template: &Template,
-    scope: &dyn Scope,
-) -> Result<(), String> {
-    let tries = || computed(template, scope, &|value| count_of(value, 0..=TRIES_MAX));
-    let wait = || computed(template, scope, &|value| millis_of(value, WAIT_MS_MAX));
-    match part {
-        RetryPart::User => retry.user = tries()? as u32,
-        RetryPart::Platform => retry.platform = tries()? as u32,
-        RetryPart::Timeout => retry.timeout = tries()? as u32,
-        RetryPart::Initial => retry.backoff.initial_ms = wait()?,
-        RetryPart::Max => retry.backoff.max_ms = wait()?,
-        RetryPart::Factor => retry.backoff.factor = computed(template, scope, &factor_of)?,
-    }
-    Ok(())
 }
 
 fn factor_of(value: &Value) -> Result<f64, String> {

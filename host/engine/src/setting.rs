@@ -9,6 +9,9 @@ use std::ops::RangeInclusive;
 /// The longest time that a time-out may be: 120 days.
 pub const TIMEOUT_MS_MAX: u64 = 120 * 24 * 60 * 60 * 1_000;
 
+/// The longest time that a `sleep` step may sleep: ten years.
+pub const SLEEP_MS_MAX: u64 = 3_650 * 24 * 60 * 60 * 1_000;
+
 /// A number that is written in the definition, or computed from params.
 #[derive(Debug)]
 pub enum Setting {
@@ -29,7 +32,7 @@ impl Setting {
         match self {
             Self::Fixed(millis) => Ok(*millis),
             Self::Computed(template) => {
-                computed(template, scope, &|value| millis_of(value, TIMEOUT_MS_MAX))
+                computed(template, scope, &|value| millis_of(value, 1..=TIMEOUT_MS_MAX))
             }
         }
     }
@@ -63,12 +66,12 @@ pub(crate) fn computed<T>(
     })
 }
 
-/// The milliseconds that `value` says, from 1 to `most`: a whole number of
+/// The milliseconds that `value` says, if they are in `range`: a whole number of
 /// seconds, or text with units.
 ///
 /// # Errors
 /// What is expected instead.
-pub fn millis_of(value: &Value, most: u64) -> Result<u64, String> {
+pub fn millis_of(value: &Value, range: RangeInclusive<u64>) -> Result<u64, String> {
     let millis = match value {
         Value::String(text) => {
             let time = humantime::parse_duration(text).ok();
@@ -76,10 +79,10 @@ pub fn millis_of(value: &Value, most: u64) -> Result<u64, String> {
         }
         _ => whole(value).and_then(|seconds| seconds.checked_mul(1_000)),
     };
-    millis.filter(|millis| (1..=most).contains(millis)).ok_or_else(|| {
-        let hours = most / 3_600_000;
+    millis.filter(|millis| range.contains(millis)).ok_or_else(|| {
+        let (least, hours) = (range.start(), range.end() / 3_600_000);
         let most = if hours > 24 { format!("{}d", hours / 24) } else { format!("{hours}h") };
-        format!("text like \"20 minutes\" or a whole number of seconds, from 1ms to {most}")
+        format!("text like \"20 minutes\" or a whole number of seconds, from {least}ms to {most}")
     })
 }
 

@@ -29,14 +29,23 @@ pub(crate) struct Evaluation<'a> {
 /// # Errors
 /// It has none, or working it out takes too much.
 pub(crate) fn evaluate<'a>(node: &'a Node, scope: &'a dyn Scope) -> Result<Value<'a>, String> {
+    measured(node, scope).0
+}
+
+/// What [`evaluate`] gives, and how many operations it took.
+pub(crate) fn measured<'a>(
+    node: &'a Node,
+    scope: &'a dyn Scope,
+) -> (Result<Value<'a>, String>, usize) {
     let mut evaluation =
         Evaluation { scope, meter: Meter::new(), variables: Vec::new(), defaults: 0 };
-    evaluation.node(node).map_err(|halt| match halt {
+    let found = evaluation.node(node).map_err(|halt| match halt {
         Halt::Fault(message) | Halt::Missing(message) => message,
         Halt::Exhausted => {
             format!("takes more than {OPERATIONS_MAX} operations; compute it in a step")
         }
-    })
+    });
+    (found, evaluation.meter.spent())
 }
 
 /// The output of a step, null if it has none.

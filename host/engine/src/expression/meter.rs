@@ -38,9 +38,20 @@ impl Meter {
         Self { left: OPERATIONS_MAX }
     }
 
+    /// How many operations were paid for, all of them where they did not suffice.
+    pub(crate) fn spent(&self) -> usize {
+        OPERATIONS_MAX - self.left
+    }
+
     /// Pays for `operations`, before they are done.
     pub(crate) fn charge(&mut self, operations: usize) -> Result<(), Halt> {
-        self.left = self.left.checked_sub(operations).ok_or(Halt::Exhausted)?;
+        match self.left.checked_sub(operations) {
+            Some(left) => self.left = left,
+            None => {
+                self.left = 0;
+                return Err(Halt::Exhausted);
+            }
+        }
         Ok(())
     }
 
