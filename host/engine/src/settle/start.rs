@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::id::{RunId, StepIndex};
 use crate::payload::Payload;
 use crate::run::{Run, StepRun};
-use crate::setting::{TIMEOUT_MS_MAX, computed, millis_of};
+use crate::setting::{SLEEP_MS_MAX, computed, millis_of};
 use crate::signal::Params;
 use crate::template::Template;
 use crate::usage::Usage;
@@ -70,10 +70,7 @@ fn sleep(
     input: &Payload,
 ) -> Result<Event, Failure> {
     let scope = WithOwn { run, own: input };
-    let read = |value: &Value| match value.as_u64() {
-        Some(0) => Ok(0),
-        _ => millis_of(value, TIMEOUT_MS_MAX),
-    };
+    let read = |value: &Value| millis_of(value, 0..=SLEEP_MS_MAX);
     let millis = computed(time, &scope, &read).map_err(|why| bad_expression("sleep", &why))?;
     let until = run.updated_at().plus_ms(millis);
     let timer = Some(TimerWait { index: 0, until });

@@ -7,10 +7,11 @@ use crate::plan::{Bounds, Choices, Plan};
 use segno_engine::command::{Command, Outcome};
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::event::{Cause, Ending, Event, Given, IterationResult, Origin, Record};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
+use segno_engine::rollup::{Rollup, StepStatus};
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::signal::Params;
 use segno_engine::usage::Usage;
@@ -59,16 +60,19 @@ impl History {
         let plan = Plan::random(&mut choices, bounds);
         let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
         let id = RunId::new(Timestamp(1_000_000), 7);
-        let params = Payload::from(json!({ "k": 1 }));
+        let given = Given::params(Payload::from(json!({ "k": 1 })));
         let (number, parent) = (1, RunId::new(Timestamp(1), 1));
         let origin = match choices.chance(20) {
-            true => Origin::Child { number, params, parent, step: 2, root: parent, depth: 1 },
-            false => Origin::Start { number, params },
+            true => Origin::Child { number, given, parent, step: 2, root: parent, depth: 1 },
+            false => {
+                let cause = Cause::Manual { by: "somebody".to_owned() };
+                Origin::Start { number, given, cause }
+            }
         };
         let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
         let surroundings = Surroundings::unknown();
         let now = Timestamp(1_000_000);
-        let begun = Run::begin(id, workflow, surroundings.clone(), created, now);
+        let begun = Run::begin(id, workflow, surroundings.clone(), (created, now));
         let mut history = Self::of(begun.expect("it was created"), surroundings, now);
         let mut descends = choices.chance(50);
         for _ in 0..choices.below(TURNS_MAX) {
@@ -98,7 +102,7 @@ impl History {
         let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
         let surroundings = self.run.surroundings_of(step);
         let workflow = Arc::clone(self.run.workflow());
-        let begun = Run::begin(id, workflow, surroundings.clone(), created, self.now);
+        let begun = Run::begin(id, workflow, surroundings.clone(), (created, self.now));
         Some(Self::of(begun.expect("it was created"), surroundings, self.now))
     }
 
@@ -165,14 +169,24 @@ impl History {
                 finish((*step, *attempt), choices)
             }
             Effect::StartIteration { step, index }
+            | Effect::RetryIteration { step, index, .. }
             | Effect::CancelIteration { step, index }
             | Effect::ReportEnd { step, index, .. } => end((*step, *index), choices),
             Effect::WatchChild { step, child } | Effect::CancelChild { step, child } => {
-                Command::EndChild { step: *step, child: *child }
+                end_child((*step, *child), choices)
             }
-            Effect::ReportChild { step, .. } => {
-                Command::EndChild { step: *step, child: self.run.id() }
+            Effect::ReportChild { step, .. } => end_child((*step, self.run.id()), choices),
+            Effect::StartSubworkflow { step } => {
+                let child = self.run.steps()[*step as usize].child;
+                end_child((*step, child.expect("it is under way")), choices)
             }
+            Effect::AwaitSignal { step } => {
+                Command::EndWait { step: *step, output: output(choices) }
+            }
+            Effect::AwaitPermits { step, attempt } => {
+                Command::Release { step: *step, attempt: *attempt }
+            }
+            Effect::TellIterations => Command::CheckDeadlines,
         }
     }
 
@@ -204,7 +218,7 @@ impl History {
             (0, _) => {
                 Command::PutAway { step, attempt, usage: Usage { wall_us: 3, ..Usage::default() } }
             }
-            (1 | 2, Some(RunWait { run, .. })) => Command::EndChild { step, child: *run },
+            (1 | 2, Some(RunWait { run, .. })) => end_child((step, *run), choices),
             _ => match wake(wait) {
                 Some(wake) => Command::Wake { step, sequence, wake },
                 None => Command::CheckDeadlines,
@@ -266,7 +280,7 @@ fn noise(choices: &mut Choices) -> Command {
         3 => Command::Wake { step, sequence: 1, wake: Wake::Timer { index: 0 } },
         4 => Command::PutAway { step, attempt, usage },
         5 => Command::StartChild { step, attempt, child },
-        6 => Command::EndChild { step, child },
+        6 => end_child((step, child), choices),
         _ => Command::Continue {
             step,
             attempt,
@@ -291,12 +305,25 @@ fn finish((step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
 }
 
 fn end((step, index): (StepIndex, u32), choices: &mut Choices) -> Command {
-    let result = match choices.below(8) {
-        0..=5 => IterationResult::Succeeded(output(choices)),
-        6 => IterationResult::Failed(failure(choices)),
-        _ => IterationResult::Cancelled,
+    let (result, rollup) = ending(choices);
+    Command::EndIteration { step, index, result, rollup }
+}
+
+fn end_child((step, child): (StepIndex, RunId), choices: &mut Choices) -> Command {
+    let (result, rollup) = ending(choices);
+    Command::EndChild { step, child, result, rollup }
+}
+
+/// How a run below this one ended, and how its steps did.
+fn ending(choices: &mut Choices) -> (IterationResult, Rollup) {
+    let mut rollup = Rollup::default();
+    let (result, status) = match choices.below(8) {
+        0..=5 => (IterationResult::Succeeded(output(choices)), StepStatus::Succeeded),
+        6 => (IterationResult::Failed(failure(choices)), StepStatus::Failed),
+        _ => (IterationResult::Cancelled, StepStatus::Cancelled),
     };
-    Command::EndIteration { step, index, result }
+    (0..=choices.below(3)).for_each(|_| rollup.add(status));
+    (result, rollup)
 }
 
 /// Mostly what a plan reads, sometimes something else.
@@ -328,9 +355,14 @@ pub fn stray_event(choices: &mut Choices) -> Event {
         5 => Event::StepFailed { step, failure },
         6 => Event::ForeachStarted { step, items: output, count },
         7 => Event::IterationsStarted { step, first, count },
-        8 => Event::IterationEnded { step, index: first, result: IterationResult::Cancelled },
+        8 => Event::IterationEnded {
+            step,
+            index: first,
+            result: IterationResult::Cancelled,
+            rollup: Rollup::default(),
+        },
         9 => Event::LoopSucceeded { step },
-        10 => Event::LoopStopRequested { step, failure },
+        10 => Event::LoopStopRequested { step, ending: Ending::Failed(failure) },
         11 => Event::AttemptSuspended { step, attempt, wait: Wait { timer, ..Wait::default() } },
         12 => Event::AttemptResumed { step, attempt, wake: Wake::Timer { index: first } },
         13 => Event::AttemptPutAway { step, attempt, usage },
@@ -343,7 +375,7 @@ pub fn stray_event(choices: &mut Choices) -> Event {
             usage,
         },
         15 => Event::ChildStarted { step, child },
-        16 => Event::ChildEnded { step, child },
+        16 => Event::ChildEnded { step, child, rollup: Rollup::default() },
         _ => Event::RunSucceeded { output: None },
     }
 }

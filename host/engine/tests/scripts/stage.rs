@@ -26,10 +26,11 @@ use crate::durable;
 use crate::picture::Picture;
 use crate::wording::{show_effect, show_event, show_run, show_time};
 use segno_engine::command::{Command, Outcome};
-use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::event::{Cause, Event, Given, IterationResult, Origin, Record};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
+use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::usage::Usage;
 use segno_engine::workflow::Workflow;
@@ -99,7 +100,8 @@ impl Stage {
             }
             "end" => {
                 let (step, index, result) = (self.step(place), parse(number), ended(last));
-                self.submit(&Command::EndIteration { step, index, result })
+                let rollup = Rollup::default();
+                self.submit(&Command::EndIteration { step, index, result, rollup })
             }
             "deadline" => self.submit(&Command::CheckDeadlines),
             "cancel" => self.submit(&Command::Cancel { by: "somebody".to_owned() }),
@@ -128,7 +130,8 @@ impl Stage {
         };
         self.actors.clear();
         let id = RunId::new(START, 42);
-        let origin = Origin::Start { number: 1, params };
+        let cause = Cause::Manual { by: "somebody".to_owned() };
+        let origin = Origin::Start { number: 1, given: Given::params(params), cause };
         self.begin(id, Surroundings::unknown(), origin)
     }
 
@@ -147,15 +150,15 @@ impl Stage {
         let step = self.step(step);
         let parent = &self.actor().run;
         let (root, depth) = (parent.id(), parent.origin().depth() + 1);
-        let params = payload(params);
-        let origin = Origin::Child { number: 2, params, parent: root, step, root, depth };
+        let given = Given::params(payload(params));
+        let origin = Origin::Child { number: 2, given, parent: root, step, root, depth };
         self.begin(durable::child(child), Surroundings::unknown(), origin)
     }
 
     fn begin(&mut self, id: RunId, surroundings: Surroundings, origin: Origin) -> Vec<String> {
         let workflow = self.workflow.clone().expect("a workflow comes first");
         let created = Event::RunCreated { workflow: workflow.name.clone(), version: 1, origin };
-        let (run, events) = Run::begin(id, workflow, surroundings.clone(), created, self.now)
+        let (run, events) = Run::begin(id, workflow, surroundings.clone(), (created, self.now))
             .expect("a run begins with its creation");
         let record = Record { at: self.now, events };
         let lines = tell(&run, &record, self.now);
@@ -266,7 +269,7 @@ fn failed(text: &str) -> Outcome {
 }
 
 /// From `{"days": 366}`, `failed "no luck"` or `cancelled`.
-fn ended(text: &str) -> IterationResult {
+pub fn ended(text: &str) -> IterationResult {
     match split(text) {
         ("cancelled", _) => IterationResult::Cancelled,
         ("failed", message) => {
