@@ -56,7 +56,8 @@ pub fn child(number: u32) -> RunId {
 pub fn name_of(run: RunId) -> String {
     match (0..100).find(|number| child(*number) == run) {
         Some(number) => format!("run {number}"),
-        None => run.to_string(),
+        // An identifier that follows from others: its end tells it apart.
+        None => format!("run …{}", &run.to_string()[26..]),
     }
 }
 

@@ -9,6 +9,7 @@
 mod action;
 #[path = "../catalog/mod.rs"]
 mod catalog;
+mod control;
 mod durable;
 #[path = "../picture/mod.rs"]
 mod picture;
