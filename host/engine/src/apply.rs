@@ -216,9 +216,7 @@ impl Run {
     }
 
     fn start_attempt(&mut self, at: Timestamp, place: StepIndex, attempt: u32) {
-        if let StepState::BackingOff { until } = self.steps[place as usize].state {
-            self.deadlines.remove(&(until, Deadline::Backoff(place)));
-        }
+        self.clear_backoff(place);
         let step = &mut self.steps[place as usize];
         step.state = StepState::Running;
         step.since = at;
@@ -278,6 +276,7 @@ impl Run {
         if step.state.is_active() {
             self.active -= 1;
         }
+        self.clear_backoff(place);
         step.state = state;
         step.since = at;
         match &self.steps[place as usize].state {
@@ -339,9 +338,14 @@ impl Run {
     }
 
     fn clear_timeout(&mut self, place: StepIndex) {
-        if let Some(timeout) = self.timeout_of(place) {
-            let since = self.steps[place as usize].attempt_at;
-            self.deadlines.remove(&(since.plus_ms(timeout), Deadline::Step(place)));
+        if let Some(due) = self.steps[place as usize].timeout_at.take() {
+            self.deadlines.remove(&(due, Deadline::Step(place)));
+        }
+    }
+
+    fn clear_backoff(&mut self, place: StepIndex) {
+        if let StepState::BackingOff { until } = self.steps[place as usize].state {
+            self.deadlines.remove(&(until, Deadline::Backoff(place)));
         }
     }
 

@@ -84,9 +84,7 @@ impl Run {
     }
 
     fn be_ready(&mut self, at: Timestamp, place: StepIndex) {
-        if let StepState::BackingOff { until } = self.steps[place as usize].state {
-            self.deadlines.remove(&(until, Deadline::Backoff(place)));
-        }
+        self.clear_backoff(place);
         self.active -= 1;
         self.steps[place as usize].keeps_journal = true;
         self.put(at, place, StepState::Pending { waiting_for: 0 });
