@@ -333,9 +333,12 @@ impl Run {
 
     fn set_timeout(&mut self, at: Timestamp, place: StepIndex) {
         if let Some(timeout) = self.timeout_of(place) {
-            self.deadlines.insert((at.plus_ms(timeout), Deadline::Step(place)));
+            let due = at.plus_ms(timeout);
+            self.steps[place as usize].timeout_at = Some(due);
+            self.deadlines.insert((due, Deadline::Step(place)));
         }
     }
+        self.clear_timeout(place);
 
     fn clear_timeout(&mut self, place: StepIndex) {
         if let Some(due) = self.steps[place as usize].timeout_at.take() {
