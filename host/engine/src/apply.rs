@@ -10,7 +10,7 @@ pub(crate) mod wait;
 
 use crate::event::{Event, Origin, Stop};
 use crate::failure::Failure;
-use crate::id::{StepIndex, Timestamp};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::run::{Deadline, Iterations, Run, RunStatus, StepState};
 use crate::usage::Usage;
@@ -142,20 +142,20 @@ impl Run {
     /// Whether no run that a step started keeps this one from ending: those that
     /// are being cancelled do, others are left to go on.
     pub(crate) fn waits_for_no_child(&self) -> bool {
-        !self.children.values().any(|step| self.cancels_children_of(*step))
+        !self.children.iter().any(|(child, step)| self.cancels_child(*child, *step))
     }
 
-    /// Whether the runs that a step started are being cancelled.
-    pub(crate) fn cancels_children_of(&self, step: StepIndex) -> bool {
-        let state = &self.steps[step as usize].state;
+    /// Whether a run that a step started is being cancelled.
+    pub(crate) fn cancels_child(&self, child: RunId, step: StepIndex) -> bool {
         let is_subworkflow =
             matches!(self.body().steps[step as usize].kind, StepKind::Subworkflow(_));
         self.stop.is_some()
-            || (is_subworkflow && state.is_over())
-            || match state {
+            || match &self.steps[step as usize].state {
+                StepState::Delegated { child: current, .. } => *current != child,
                 StepState::Cancelled | StepState::Skipped { .. } => true,
-                StepState::Failed { failure } => failure.reason == "killed",
-                _ => false,
+                StepState::Failed { failure } => is_subworkflow || failure.reason == "killed",
+                // One that timed out, say: the next attempt has a run of its own.
+                _ => is_subworkflow,
             }
     }
 
@@ -336,9 +336,9 @@ impl Run {
             let due = at.plus_ms(timeout);
             self.steps[place as usize].timeout_at = Some(due);
             self.deadlines.insert((due, Deadline::Step(place)));
+        self.clear_timeout(place);
         }
     }
-        self.clear_timeout(place);
 
     fn clear_timeout(&mut self, place: StepIndex) {
         if let Some(due) = self.steps[place as usize].timeout_at.take() {

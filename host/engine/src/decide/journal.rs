@@ -56,7 +56,8 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             }
             let ended = Event::ChildEnded { step: *step, child: *child, rollup: *rollup };
             let mut events = vec![ended];
-            if matches!(run.state_of(*step), Some(StepState::Delegated { .. })) {
+            let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if current == child);
+            if run.state_of(*step).is_some_and(is_current) {
                 events.push(delegated_result(run, *step, result));
             } else if let Some(index) =
                 run.wait_of(*step).and_then(|wait| wait.index_of_run(*child))
