@@ -107,7 +107,7 @@ impl Run {
                 }
             }
             Event::WaitStarted { step, wait } => self.wait(at, *step, wait),
-            Event::WhileStarted { step } => self.start_while(at, *step),
+            Event::WhileStarted { step, variables } => self.start_while(at, *step, variables),
             Event::WhileContinued { step, index, variables } => {
                 self.continue_while(*step, *index, variables);
             }
@@ -258,10 +258,7 @@ impl Run {
         let failure = failure.clone();
         self.steps[place as usize].last_failure = Some(failure.clone());
         let state = match ignores && failure.reason != "killed" {
-            true => {
-                let output = self.loop_mut(place).map(Iterations::take_output);
-                StepState::CompletedWithError { failure, output }
-            }
+            true => StepState::CompletedWithError { failure, output: self.output_so_far(place) },
             false => StepState::Failed { failure },
         };
         self.finish(at, place, state);
