@@ -37,7 +37,6 @@ impl Run {
             _ => {}
         }
         self.find_failure();
-        self.fails_at_once &= self.failure.is_some();
         if *queued && was_over {
             return;
         }
