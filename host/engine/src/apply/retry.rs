@@ -58,6 +58,8 @@ impl Run {
         step.below = Rollup::default();
         step.child_target = RetryTarget::Incomplete;
         if is_fresh {
+            step.begin_afresh();
+            step.input = None;
             step.round += u32::from(step.iterations.take().is_some());
             step.child = None;
         }
