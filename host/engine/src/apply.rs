@@ -195,6 +195,13 @@ impl Run {
         self.status = RunStatus::Running;
         self.started_at = Some(at);
         self.fill_agenda();
+        // A loop that goes on may have waited for the run's turn.
+        for place in 0..self.steps.len() as StepIndex {
+            if self.state_of(place) == Some(&StepState::Looping) {
+                self.steps[place as usize].attempt_at = at;
+                self.set_timeout(at, place);
+            }
+        }
         if let (Some(timeout), Some(_)) = (self.timeout_ms(), self.origin.number()) {
             self.deadlines.insert((at.plus_ms(timeout), Deadline::Run));
         }

@@ -204,7 +204,7 @@ impl Iterations {
 
     /// How many more may start now.
     pub(crate) fn startable(&self, definition: &Step, stopping: bool) -> u32 {
-        let failed = self.failure.is_some() && !self.goes_on;
+        let failed = !self.failed.is_empty() && !self.goes_on;
         if stopping || self.ending.is_some() || (failed && self.again.is_empty()) {
             return 0;
         }
@@ -225,7 +225,7 @@ impl Iterations {
     /// Whether nothing runs and nothing will, unless the condition of a `while`
     /// says so.
     pub(crate) fn is_over(&self, definition: &Step, stopping: bool) -> bool {
-        let failed = self.failure.is_some() && !self.goes_on;
+        let failed = !self.failed.is_empty() && !self.goes_on;
         let is_last = match definition.kind {
             StepKind::Foreach(_) => self.next == self.count,
             _ => true,

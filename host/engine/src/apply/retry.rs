@@ -28,7 +28,6 @@ impl Run {
         for step in steps {
             self.reset(at, *step, fresh.contains(step));
         }
-        self.count_needs();
         match inner {
             RetryTarget::Iteration(step, index, inner) => self.reopen(at, *step, (*index, inner)),
             RetryTarget::Child(step, inner) => {
@@ -36,6 +35,7 @@ impl Run {
             }
             _ => {}
         }
+        self.count_needs();
         self.find_failure();
         if *queued && was_over {
             return;
@@ -71,11 +71,16 @@ impl Run {
         let Some(iterations) = step.iterations.as_deref_mut() else { return };
         iterations.let_go_on(index, inner.clone());
         iterations.ending = None;
+        // Whether others had failed is asked when nothing is under way.
+        iterations.failure = None;
         if step.state != StepState::Looping {
             step.state = StepState::Looping;
             step.since = at;
             step.attempt_at = at;
             self.active += 1;
+            if self.status == RunStatus::Queued {
+                return;
+            }
             self.set_timeout(at, place);
         }
         self.put_loop_on_agenda(place);

@@ -143,6 +143,11 @@ impl Run {
             StepState::Waiting { .. } if is_gate(self, step) => {
                 vec!["bypass", "cancel", "kill", "skip"]
             }
+            StepState::Failed { .. } | StepState::Cancelled
+                if *self.status() == RunStatus::Queued =>
+            {
+                vec!["skip"]
+            }
             StepState::Failed { .. } | StepState::Cancelled => vec!["retry", "skip"],
             state if state.is_over() => Vec::new(),
             _ => vec!["cancel", "kill", "skip"],

@@ -112,8 +112,14 @@ fn is_over(run: &Run, step: StepIndex) -> bool {
 /// Whether an iteration is over, without having succeeded.
 fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
     let iterations = run.steps()[step as usize].iterations.as_deref();
-    iterations.is_some_and(|all| all.failed.contains(&index) && all.ending.is_none())
-        || iterations.is_some_and(|all| all.failed.contains(&index) && is_over(run, step))
+    is_settled && iterations.is_some_and(|all| all.failed.contains(&index))
+    let state = run.state_of(step);
+    let is_complete = state.is_some_and(StepState::is_complete);
+    let is_settled = match run.looping(step) {
+        Some(iterations) => iterations.ending.is_none(),
+        // What depends on a complete loop goes on already, while the run does.
+        None => is_over(run, step) && !(is_complete && run.status().is_open()),
+    };
 }
 
 /// The step and everything that waits for it, directly or not.

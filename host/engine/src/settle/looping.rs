@@ -124,6 +124,12 @@ pub(super) fn settle(
         }
         (Some(_), _) => vec![Event::LoopStopped { step: place }],
         (None, Some(failure)) => vec![Event::StepFailed { step: place, failure: failure.clone() }],
+        (None, None) if !iterations.failed.is_empty() => {
+            let index = iterations.failed.first().copied().unwrap_or_default();
+            let message = format!("iteration {index} had failed and was not retried");
+            let failure = Failure::new(FailureKind::Fatal, "iteration", message);
+            vec![Event::StepFailed { step: place, failure }]
+        }
         (None, None) => match &step.kind {
             StepKind::While(looped) => turn(run, place, looped, iterations),
             _ => vec![Event::LoopSucceeded { step: place }],
