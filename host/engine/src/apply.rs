@@ -276,11 +276,11 @@ impl Run {
         self.agenda.remove(&place);
         self.clear_timeout(place);
         self.clear_wait(place);
+        self.clear_backoff(place);
         let step = &mut self.steps[place as usize];
         if step.state.is_active() {
             self.active -= 1;
         }
-        self.clear_backoff(place);
         step.state = state;
         step.since = at;
         match &self.steps[place as usize].state {
@@ -336,11 +336,11 @@ impl Run {
     }
 
     fn set_timeout(&mut self, at: Timestamp, place: StepIndex) {
+        self.clear_timeout(place);
         if let Some(timeout) = self.timeout_of(place) {
             let due = at.plus_ms(timeout);
             self.steps[place as usize].timeout_at = Some(due);
             self.deadlines.insert((due, Deadline::Step(place)));
-        self.clear_timeout(place);
         }
     }
 

@@ -43,7 +43,10 @@ fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
 fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
     let open: Vec<_> = incomplete(run).collect();
     match retry.target.clone() {
-        RetryTarget::Incomplete if open.is_empty() => Err(not_allowed(run, "retry")),
+        // Without an open step, only the output of the run failed.
+        RetryTarget::Incomplete if matches!(run.status(), RunStatus::Succeeded { .. }) => {
+            Err(not_allowed(run, "retry"))
+        }
         RetryTarget::Incomplete => Ok(vec![retried(run, retry, (open, Vec::new()))]),
         RetryTarget::Child(step, _) if run.state_of(step).is_some_and(StepState::is_complete) => {
             Err(step_not_allowed(run, step, "retry"))
@@ -111,8 +114,6 @@ fn is_over(run: &Run, step: StepIndex) -> bool {
 
 /// Whether an iteration is over, without having succeeded.
 fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
-    let iterations = run.steps()[step as usize].iterations.as_deref();
-    is_settled && iterations.is_some_and(|all| all.failed.contains(&index))
     let state = run.state_of(step);
     let is_complete = state.is_some_and(StepState::is_complete);
     let is_settled = match run.looping(step) {
@@ -120,6 +121,8 @@ fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
         // What depends on a complete loop goes on already, while the run does.
         None => is_over(run, step) && !(is_complete && run.status().is_open()),
     };
+    let iterations = run.steps()[step as usize].iterations.as_deref();
+    is_settled && iterations.is_some_and(|all| all.failed.contains(&index))
 }
 
 /// The step and everything that waits for it, directly or not.
