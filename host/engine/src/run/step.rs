@@ -54,7 +54,7 @@ pub struct StepRun {
     /// What of that run was taken up again the last time.
     pub child_target: RetryTarget,
     /// How the steps of its subworkflow ended.
-    pub(crate) below: Rollup,
+    pub below: Rollup,
     /// Whether it has been let go past its breakpoint.
     pub(crate) is_past_breakpoint: bool,
     /// Whether it goes on with what it has if its input is as it was.
