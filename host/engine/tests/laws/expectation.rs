@@ -42,6 +42,20 @@ pub fn ask(asked: &mut Asked, run: &Run, events: &[Event]) {
             }
         }
     }
+    if events.iter().any(|event| matches!(event, Event::RunRetried { .. })) {
+        // What a step had started is its own again, though it may have been told
+        // to end.
+        for effect in asked.values_mut() {
+            match *effect {
+                Effect::CancelChild { step, child }
+                    if run.outstanding().contains(&Effect::WatchChild { step, child }) =>
+                {
+                    *effect = Effect::WatchChild { step, child };
+                }
+                _ => {}
+            }
+        }
+    }
     asked.retain(|_, effect| match effect {
         // Nobody minds when a signal comes that is not waited for any more.
         Effect::AwaitSignal { step } => run.wait_of(*step).is_some(),
@@ -155,7 +169,8 @@ fn is_suspended(run: &Run, step: StepIndex) -> bool {
 
 /// Every deadline of a run, from what can be seen of it.
 pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
-    let goes_on = run.status().is_open() && run.stop().is_none();
+    let has_begun = run.status().is_open() && *run.status() != RunStatus::Queued;
+    let goes_on = has_begun && run.stop().is_none();
     let of_run = match run.origin() {
         Origin::Start { .. } | Origin::Child { .. } => run.timeout_ms(),
         Origin::Iteration { .. } => None,
@@ -172,7 +187,7 @@ pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
             }
             StepState::Looping if !is_stopping(step) => timeout(),
             // Whoever is paused begins nothing.
-            StepState::BackingOff { until } if *run.status() != RunStatus::Paused => Some(*until),
+            StepState::BackingOff { until } if !run.holds_iterations() => Some(*until),
             _ => None,
         }
     };
@@ -194,7 +209,8 @@ pub fn due(before: &Run, event: &Event) -> Option<Timestamp> {
         Event::AttemptStarted { step, attempt } if *attempt > 1 => {
             match before.steps()[*step as usize].state {
                 StepState::BackingOff { until } => Some(until),
-                _ => panic!("attempt {attempt} did not follow a wait"),
+                // Somebody retried it.
+                _ => None,
             }
         }
         Event::AttemptFailed { step, failure: Failure { reason, .. }, .. }

@@ -2,8 +2,9 @@
 //! fit the state of the run and some don't. All turns are kept, so that a law
 //! can look at the run before and after each.
 
+use crate::action;
 use crate::catalog;
-use crate::plan::{Bounds, Choices, Plan};
+use crate::plan::{Bounds, Choices, Plan, numbers};
 use segno_engine::command::{Command, Outcome};
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
@@ -17,6 +18,7 @@ use segno_engine::signal::Params;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most turns of one history.
@@ -35,6 +37,10 @@ pub struct History {
     /// All turns, rejected ones too.
     pub turns: Vec<Turn>,
     now: Timestamp,
+    /// Where somebody wants the run to stop.
+    breakpoints: Arc<BTreeSet<String>>,
+    /// Whether what is around it is paused.
+    is_held: bool,
 }
 
 /// A command, and what came of it.
@@ -56,7 +62,8 @@ impl History {
     /// they are, the simpler it is.
     pub fn random(numbers: Vec<u32>) -> Self {
         let mut choices = Choices::new(numbers.into_iter());
-        let bounds = Bounds { steps_max: 6, depth_max: 2, has_timeouts: true };
+        let bounds =
+            Bounds { steps_max: 6, depth_max: 2, has_timeouts: true, has_subworkflows: true };
         let plan = Plan::random(&mut choices, bounds);
         let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
         let id = RunId::new(Timestamp(1_000_000), 7);
@@ -87,7 +94,22 @@ impl History {
 
     fn of((run, events): (Run, Vec<Event>), surroundings: Surroundings, now: Timestamp) -> Self {
         let records = vec![Record { at: now, events }];
-        Self { surroundings, begun: run.clone(), run, records, turns: Vec::new(), now }
+        Self {
+            surroundings,
+            begun: run.clone(),
+            run,
+            records,
+            turns: Vec::new(),
+            now,
+            breakpoints: Arc::default(),
+            is_held: false,
+        }
+    }
+
+    /// Says to a run that was built again what is no part of its history.
+    pub fn tell(&self, run: &mut Run) {
+        run.set_breakpoints(Arc::clone(&self.breakpoints));
+        run.set_held(self.is_held);
     }
 
     /// The history of an iteration that is under way, if one is.
@@ -107,8 +129,15 @@ impl History {
     }
 
     fn turn(&mut self, choices: &mut Choices) {
+        if choices.chance(8) {
+            self.turn_switches(choices);
+        }
         let command = self.command(choices);
         let before = self.run.clone();
+        self.take(before, command);
+    }
+
+    fn take(&mut self, before: Run, command: Command) {
         let result = self.run.handle(&command, self.now);
         if let Ok((at, events)) = &result
             && !events.is_empty()
@@ -119,6 +148,19 @@ impl History {
         self.turns.push(Turn { before, command, now: self.now, result, after });
     }
 
+    /// Breakpoints come and go, and what is around the run is paused or not.
+    fn turn_switches(&mut self, choices: &mut Choices) {
+        let steps = self.run.body().steps.iter().filter(|_| choices.chance(30));
+        self.breakpoints = Arc::new(steps.map(|step| step.id.clone()).collect());
+        self.run.set_breakpoints(Arc::clone(&self.breakpoints));
+        self.is_held = choices.chance(20);
+        self.run.set_held(self.is_held);
+        // Whoever says it looks at the run.
+        let before = self.run.clone();
+        let command = Command::CheckDeadlines;
+        self.take(before, command);
+    }
+
     fn command(&mut self, choices: &mut Choices) -> Command {
         let outstanding = self.run.outstanding();
         self.now = self.now.plus_ms(u64::from(choices.below(500)));
@@ -126,7 +168,8 @@ impl History {
             .filter(|step| self.run.wait_of(*step).is_some())
             .collect();
         match (choices.below(20), choices.pick(&outstanding)) {
-            (0..=8, Some(effect)) => self.answer(effect, choices),
+            (0..=7, Some(effect)) => self.answer(effect, choices),
+            (8, Some(_)) => action::random(&self.run, choices),
             (16..=18, _) if !suspended.is_empty() => {
                 let step = *choices.pick(&suspended).expect("there is one");
                 self.of_suspended(step, choices)
@@ -136,7 +179,9 @@ impl History {
                 Some(turn) => turn.command.clone(),
                 None => Command::CheckDeadlines,
             },
-            (11, _) if choices.chance(30) => Command::Cancel { by: "somebody".to_owned() },
+            (11, _) => action::random(&self.run, choices),
+            // What is over only goes on by hand.
+            (1..=8, None) if choices.chance(60) => action::random(&self.run, choices),
             (12, _) => {
                 let back = u64::from(choices.below(100_000));
                 self.now = Timestamp(self.now.0.saturating_sub(back));
@@ -192,7 +237,8 @@ impl History {
 
     /// What a running attempt may ask for.
     fn durable_call(&self, (step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
-        match choices.below(10) {
+        match choices.below(12) {
+            10..=11 => Command::Hold { step, attempt, permit: "tag:x".to_owned() },
             0 => Command::Continue {
                 step,
                 attempt,
@@ -329,9 +375,8 @@ fn ending(choices: &mut Choices) -> (IterationResult, Rollup) {
 /// Mostly what a plan reads, sometimes something else.
 fn output(choices: &mut Choices) -> Payload {
     let n = choices.below(10);
-    let list: Vec<u32> = (0..n % 4).collect();
     Payload::from(match choices.below(8) {
-        0..=6 => json!({ "n": n, "list": list }),
+        0..=6 => numbers(n),
         _ => Value::Null,
     })
 }
