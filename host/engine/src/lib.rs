@@ -17,6 +17,7 @@ pub mod expression;
 pub mod failure;
 pub mod grant;
 pub mod id;
+pub mod import;
 pub mod params;
 pub mod payload;
 pub mod permit;

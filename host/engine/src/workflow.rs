@@ -39,7 +39,7 @@ pub struct Workflow {
 
 impl Workflow {
     /// The body that this path of `foreach` steps leads to.
-    pub(crate) fn body_at(&self, path: &[StepIndex]) -> Option<&Body> {
+    pub fn body_at(&self, path: &[StepIndex]) -> Option<&Body> {
         path.iter().try_fold(&self.body, |body, step| {
             body.steps.get(*step as usize)?.kind.inner().map(|inner| &inner.body)
         })
@@ -52,6 +52,14 @@ impl Workflow {
 }
 
 impl Body {
+    /// How many of its steps are no loops and no subworkflows.
+    pub fn leaves(&self) -> u64 {
+        let is_leaf = |step: &&Step| {
+            step.kind.inner().is_none() && !matches!(step.kind, StepKind::Subworkflow(_))
+        };
+        self.steps.iter().filter(is_leaf).count() as u64
+    }
+
     fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find_map(|step| match step.kind.inner() {
             _ if step.id == id => Some(step),

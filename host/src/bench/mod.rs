@@ -2,6 +2,7 @@
 //! the floors that it cannot go under, so that figures compare as ratios.
 
 mod chain;
+mod foreach;
 mod replay;
 mod suspended;
 
@@ -9,8 +10,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Apply, Driver};
 use crate::server;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 pub use chain::{Chain, Figures, Floor};
+pub use foreach::{Foreach, ForeachFigures};
 use hdrhistogram::Histogram;
 pub use replay::{Replay, ReplayFigures};
 use rustix::time::{ClockId, clock_gettime};
@@ -58,4 +60,12 @@ fn host(directory: &Path, compiler: PathBuf) -> Result<Driver> {
     let driver = server::assemble(&config, Clock::System)?;
     driver.recover()?;
     Ok(driver)
+}
+
+/// Memory that the process has, as the system counts it.
+fn resident_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map(|kib| kib << 10).context("/proc/self/status does not say how much memory there is")
 }

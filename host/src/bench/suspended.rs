@@ -1,7 +1,7 @@
 //! Many steps that wait: what they cost while they do, how they wake, and how a
 //! host starts that has them.
 
-use super::{Spread, cpu_s, histogram, host};
+use super::{Spread, cpu_s, histogram, host, resident_bytes};
 use crate::driver::{Driver, Publish, StartRun};
 use anyhow::{Context as _, Result, bail, ensure};
 use segno_engine::id::{RunId, TenantId, Timestamp};
@@ -265,14 +265,6 @@ async fn end_of(driver: &Driver, tenant: &TenantId, run: RunId) -> Result<Timest
         },
         other => bail!("run {run} ended {}: {other:?}", other.as_str()),
     }
-}
-
-/// Memory that the process has, as the system counts it.
-fn resident_bytes() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map(|kib| kib << 10).context("/proc/self/status does not say how much memory there is")
 }
 
 /// What the files below a directory take.

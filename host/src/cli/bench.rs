@@ -4,7 +4,9 @@
 use super::component;
 use super::table::Table;
 use super::terminal::Terminal;
-use crate::bench::{Chain, Figures, Replay, ReplayFigures, Suspended, SuspendedFigures};
+use crate::bench::{
+    Chain, Figures, Foreach, ForeachFigures, Replay, ReplayFigures, Suspended, SuspendedFigures,
+};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ pub(super) enum Verb {
     /// the disk. The floors are a call of the same component without a host
     /// around it, and one row committed alone.
     Chain(Arguments),
+    /// One large `foreach` of steps that do nothing, beside chains of them
+    Foreach(ForeachArguments),
     /// Many steps that wait: memory, store, idle cost, restart, and how they wake
     ///
     /// Half of them wait for a moment, half for a signal. Another host is then
@@ -43,6 +47,21 @@ pub(super) struct SuspendedArguments {
     /// Where the data of the bench goes, and stays; a temporary directory unless given
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+}
+
+/// How large the loop is.
+#[derive(Debug, clap::Args)]
+pub(super) struct ForeachArguments {
+    /// Iterations of the loop
+    #[arg(long, value_name = "N", default_value_t = 25_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    iterations: u32,
+    /// Iterations under way at once
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    concurrency: u32,
+    /// The component of the step: it must return its input. Unless given,
+    /// guest-examples/noop is built
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
 }
 
 /// How often a journal is played.
@@ -80,6 +99,7 @@ pub(super) struct Arguments {
 pub(super) fn perform(verb: &Verb, terminal: &Terminal) -> Result<ExitCode> {
     let table = match verb {
         Verb::Chain(arguments) => chain(arguments, terminal)?,
+        Verb::Foreach(arguments) => foreach(arguments, terminal)?,
         Verb::Suspended(arguments) => suspended(arguments, terminal)?,
         Verb::Replay(arguments) => replay(arguments, terminal)?,
     };
@@ -109,6 +129,38 @@ fn suspended(arguments: &SuspendedArguments, terminal: &Terminal) -> Result<Opti
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(bench.run(directory, |what| terminal.note(what)))?;
     Ok((!as_json(&figures, terminal)?).then(|| suspended_table(&figures)))
+}
+
+fn foreach(arguments: &ForeachArguments, terminal: &Terminal) -> Result<Option<Table>> {
+    let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let bench = Foreach {
+        iterations: arguments.iterations,
+        concurrency: arguments.concurrency,
+        component: component_or(&arguments.component, "noop", terminal)?,
+        compiler: std::env::current_exe().context("cannot find this program's file")?,
+    };
+    terminal.note(&format!(
+        "measuring chains for 5s, then {} iterations, {} at once",
+        bench.iterations, bench.concurrency
+    ));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(bench.run(temporary.path()))?;
+    Ok((!as_json(&figures, terminal)?).then(|| foreach_table(&figures)))
+}
+
+fn foreach_table(figures: &ForeachFigures) -> Table {
+    let mut table = Table::of_facts();
+    let mut fact = |name: &str, value: String| table.fact(name, value);
+    fact("iterations", figures.iterations.to_string());
+    fact("at once", figures.concurrency.to_string());
+    fact("time", format!("{:.2} s", figures.duration_s));
+    fact("steps/s", format!("{:.0}", figures.steps_per_s));
+    fact("cpu per 1,000 steps", format!("{:.3} s", figures.cpu_s_per_1000_steps));
+    fact("most memory", format!("{:.0} MiB", figures.resident_bytes as f64 / f64::from(1 << 20)));
+    fact("last tenth to first", format!("{:.2} x", figures.last_tenth_to_first));
+    fact("chain steps/s", format!("{:.0}", figures.chain_steps_per_s));
+    fact("share of chain", format!("{:.2}", figures.share_of_chain));
+    table
 }
 
 fn replay(arguments: &ReplayArguments, terminal: &Terminal) -> Result<Option<Table>> {

@@ -11,11 +11,12 @@ use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
 use crate::store;
 use segno_engine::command::Command;
 use segno_engine::event::{Given, IterationResult, Origin};
+use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::params::ParamSource;
 use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
-use segno_engine::workflow::Workflow;
+use segno_engine::workflow::{Body, Workflow};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,14 +28,23 @@ pub(super) const DEPTH_MAX: u32 = 10;
 /// Runs that may be open at once below the run that somebody started.
 pub(super) const FAMILY_MAX: u32 = 10_000;
 
-/// How many runs are open below each run that somebody started.
+/// Steps that are no loops and no subworkflows, which there may be in a run that
+/// somebody started with everything below it.
+const LEAVES_MAX: u64 = 1_000_000;
+
+/// What there is below each run that somebody started.
 #[derive(Default)]
-pub(super) struct Families(Mutex<HashMap<RunId, u32>>);
+pub(super) struct Families {
+    /// How many runs are open.
+    open: Mutex<HashMap<RunId, u32>>,
+    /// How many leaves there have been.
+    leaves: Mutex<HashMap<RunId, u64>>,
+}
 
 impl Families {
     /// Counts one more, unless there are too many.
     pub(super) fn started(&self, root: RunId) -> bool {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(root).or_default();
         let room = *count < FAMILY_MAX;
         *count += u32::from(room);
@@ -48,8 +58,29 @@ impl Families {
         }
     }
 
+    /// Counts more leaves below a run, unless there are too many; `before` says
+    /// how many a restart has found.
+    fn grow(&self, root: RunId, more: u64, before: impl FnOnce() -> u64) -> Result<(), Failure> {
+        let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = leaves.entry(root).or_insert_with(before);
+        if *count + more <= LEAVES_MAX {
+            *count += more;
+            return Ok(());
+        }
+        let message = format!(
+            "{root} and all runs below it would have more than {LEAVES_MAX} steps; split the work \
+             over several runs"
+        );
+        Err(Failure::new(FailureKind::Fatal, "limit:steps", message))
+    }
+
+    /// A run that somebody started is over.
+    pub(super) fn forget(&self, root: RunId) {
+        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).remove(&root);
+    }
+
     pub(super) fn gone(&self, root: RunId) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&root) {
             *count -= 1;
             if *count == 0 {
@@ -190,6 +221,16 @@ impl Player {
 }
 
 impl Driver {
+    /// Counts the leaves of a body that is about to run below `parent`.
+    pub(super) fn count_leaves(&self, parent: &Arc<Live>, body: &Body) -> Result<(), Failure> {
+        let (root, _) = self.family(parent);
+        let known = || match self.live(&parent.tenant, root) {
+            Some(live) => live.lock().run.rollup(&mut |_| Rollup::default()).total(),
+            None => 0,
+        };
+        self.0.families.grow(root, body.leaves(), known)
+    }
+
     /// How a run ended that this step started: nothing if it is none of its.
     pub(super) fn end_of_child(
         &self,

@@ -142,6 +142,7 @@ impl Driver {
             }
         }
         self.forget_root(tenant, run);
+        self.0.families.forget(run);
         self.admit(tenant, &place.workflow, due);
     }
 

@@ -12,12 +12,13 @@ use segno_engine::apply::Corrupt;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, IterationResult};
+use segno_engine::event::{Event, IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{Attempt, RunId, StepIndex};
 use segno_engine::rollup::Rollup;
 use segno_engine::run::Run;
 use segno_engine::signal::Params;
+use segno_engine::workflow::Workflow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -240,6 +241,11 @@ impl Driver {
         (step, index): (StepIndex, u32),
         due: &mut VecDeque<Due>,
     ) {
+        let workflow = Arc::clone(parent.lock().run.workflow());
+        if let Err(failure) = self.count_iteration(parent, (&workflow, step)) {
+            let end = (IterationResult::Failed(failure), Rollup::default());
+            return self.end_iteration(parent, (step, index), end, due);
+        }
         // The parent stays locked, so that it cannot be cancelled between the
         // decision that the child is wanted and its appearance.
         let state = parent.lock();
@@ -265,6 +271,21 @@ impl Driver {
                 self.record(&live, &mut state, (now, events), (Extra::default(), due));
             }
             Err(corrupt) => error!(run = %id, %corrupt, "an iteration could not be created"),
+        }
+    }
+
+    fn count_iteration(
+        &self,
+        parent: &Arc<Live>,
+        (workflow, step): (&Workflow, StepIndex),
+    ) -> Result<(), Failure> {
+        let path: Vec<_> = match parent.lock().run.origin() {
+            Origin::Iteration { path, .. } => path.iter().copied().chain([step]).collect(),
+            Origin::Start { .. } | Origin::Child { .. } => vec![step],
+        };
+        match workflow.body_at(&path) {
+            Some(body) => self.count_leaves(parent, body),
+            None => Ok(()),
         }
     }
 

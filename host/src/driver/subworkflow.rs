@@ -149,6 +149,7 @@ impl Driver {
             );
             return Err(user("limit:depth", message));
         }
+        self.count_leaves(parent, &workflow.body).map_err(Refused::Failed)?;
         if !self.0.families.started(root) {
             let message = format!("{FAMILY_MAX} runs are open below {root}; let fewer run at once");
             return Err(user("limit:runs", message));
