@@ -11,6 +11,7 @@ mod problems;
 mod properties;
 mod schema;
 mod set;
+mod unblock;
 mod validate;
 mod versions;
 
@@ -45,6 +46,8 @@ pub(super) enum Verb {
     Set(set::Arguments),
     /// Show who changed what of a workflow, and when
     History(history::Arguments),
+    /// Let the runs begin that failed runs keep from it
+    Unblock(Which),
     /// Delete a workflow that has no open runs
     ///
     /// Its runs and its history can still be read, and a workflow that is
@@ -79,6 +82,7 @@ pub(super) fn perform(
         Verb::Deactivate(which) => activate::deactivate(&which, client, terminal)?,
         Verb::Pause(arguments) => pause::pause(&arguments, client, terminal)?,
         Verb::Resume(which) => pause::resume(&which, client, terminal)?,
+        Verb::Unblock(which) => unblock::perform(&which, client, terminal)?,
         Verb::Set(arguments) => set::perform(&arguments, client, terminal)?,
         Verb::History(arguments) => history::perform(&arguments, client, terminal)?,
         Verb::Delete(which) => delete::perform(&which, client, terminal)?,
