@@ -149,7 +149,7 @@ fn runs_that_start_themselves_have_a_last_one() {
         "{ended}"
     );
     let message = ended["failure"]["message"].as_str().unwrap();
-    assert!(message.contains("may be 8 deep"), "{message}");
+    assert!(message.contains("may be 10 deep"), "{message}");
     let listed = server.get("runs?workflow=hostile");
     assert_eq!(listed["items"].as_array().unwrap().len(), 9);
 }

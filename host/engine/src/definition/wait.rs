@@ -23,7 +23,7 @@ pub(super) fn sleep(
 ) -> Option<Template> {
     match field.node.kind {
         Kind::Number(_) => {
-            field.whole(1..=SLEEP_MS_MAX / 1_000, &mut reader.problems)?;
+            field.whole(0..=SLEEP_MS_MAX / 1_000, &mut reader.problems)?;
         }
         _ if setting::is_computed(field) => {}
         _ => {
