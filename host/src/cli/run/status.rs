@@ -18,7 +18,9 @@ pub(super) fn explain(reason: &str) -> String {
         ("breakpoint", _) => "stopped at a breakpoint".to_owned(),
         ("by", who) => format!("skipped by {who}"),
         ("paused", _) => "its workflow is paused".to_owned(),
-        ("blocked", run) => format!("waits for {run}, which has failed, to be retried or unblocked"),
+        ("blocked", run) => {
+            format!("waits for {run}, which has failed, to be retried or unblocked")
+        }
         ("run_strategy", run) => format!("the run strategy gives way to {run}"),
         ("concurrency", runs) => format!("waits for its turn: {runs} runs at once are allowed"),
         ("cancelling", _) => "is being cancelled".to_owned(),

@@ -42,7 +42,9 @@ impl StepParams {
             let typed = || format!("--step-param {step}.{name}");
             let text = match value.strip_prefix('@') {
                 Some(rest) if rest.starts_with('@') => rest.to_owned(),
-                Some("") => bail!("{}=@ names no file; write @@ for text that begins with an @", typed()),
+                Some("") => {
+                    bail!("{}=@ names no file; write @@ for text that begins with an @", typed())
+                }
                 Some(path) => file::read_text(Path::new(path)).with_context(typed)?,
                 None => value.clone(),
             };

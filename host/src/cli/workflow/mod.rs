@@ -5,6 +5,7 @@ mod apply;
 mod delete;
 mod get;
 mod history;
+mod import;
 mod list;
 mod pause;
 mod problems;
@@ -53,6 +54,8 @@ pub(super) enum Verb {
     /// Its runs and its history can still be read, and a workflow that is
     /// applied under its name goes on with its numbers.
     Delete(Which),
+    /// Translate a definition of another system, and say what was made of it
+    Import(import::Arguments),
     /// Print the JSON Schema of definitions, for editors
     Schema,
 }
@@ -76,6 +79,7 @@ pub(super) fn perform(
         Verb::Validate(arguments) => return validate::perform(&arguments, client, terminal),
         Verb::List(arguments) => return list::perform(&arguments, client, terminal),
         Verb::Get(arguments) => return get::perform(&arguments, client, terminal),
+        Verb::Import(arguments) => return import::perform(&arguments, terminal),
         Verb::Schema => return schema::perform(terminal),
         Verb::Versions(arguments) => versions::perform(&arguments, client, terminal)?,
         Verb::Activate(arguments) => activate::activate(&arguments, client, terminal)?,

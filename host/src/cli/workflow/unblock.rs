@@ -25,9 +25,7 @@ pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Re
     match runs.as_slice() {
         [] => terminal.print(&format!("no failed run of {which} was in the way")),
         [run] => terminal.print(&format!("unblocked {which}: {run} was in the way")),
-        runs => terminal.print(&format!(
-            "unblocked {which}: {} failed runs were in the way",
-            runs.len()
-        )),
+        runs => terminal
+            .print(&format!("unblocked {which}: {} failed runs were in the way", runs.len())),
     }
 }
