@@ -126,7 +126,7 @@ fn reason(run: &Run, around: &Around) -> Option<String> {
     match (run.status(), run.stop()) {
         (RunStatus::Failed { failure }, _) => Some(failure.reason.clone()),
         (RunStatus::Succeeded { .. } | RunStatus::TimedOut, _) => None,
-        (_, Some(Stop::Strategy { run })) => Some(format!("run_strategy:{run}")),
+        (_, Some(Stop::Strategy { run })) => Some(format!("replaced_by:{run}")),
         (_, Some(Stop::Cancelled { .. })) if is_open => Some("cancelling".to_owned()),
         (_, Some(Stop::Killed { .. })) if is_open => Some("killing".to_owned()),
         (_, Some(Stop::TimedOut)) if is_open => Some("timing_out".to_owned()),

@@ -117,7 +117,7 @@ fn origin(run: &Run) -> Option<String> {
 /// Why it stands as it does, and who wanted that.
 fn why_so(run: &Run) -> Option<String> {
     let reason = run.reason.as_deref().filter(|_| run.failure.is_none());
-    let by = run.by.as_deref();
+    let by = run.by.as_deref().filter(|_| run.failure.is_none());
     match (reason, by) {
         (Some(reason), Some(by)) => Some(format!("{}, by {by}", explain(reason))),
         (Some(reason), None) => Some(explain(reason)),

@@ -21,7 +21,8 @@ pub(super) fn explain(reason: &str) -> String {
         ("blocked", run) => {
             format!("waits for {run}, which has failed, to be retried or unblocked")
         }
-        ("run_strategy", run) => format!("the run strategy gives way to {run}"),
+        ("run_strategy", run) => format!("waits for the end of {run}"),
+        ("replaced_by", run) => format!("made room for {run}"),
         ("concurrency", runs) => format!("waits for its turn: {runs} runs at once are allowed"),
         ("cancelling", _) => "is being cancelled".to_owned(),
         ("killing", _) => "is being killed".to_owned(),
@@ -80,7 +81,8 @@ fn waits(step: &Step) -> String {
 
 /// A wait for something that may not come says how long it lasts at most.
 fn with_end(why: String, step: &Step) -> String {
-    let is_timer = step.reason.as_deref().is_some_and(|reason| reason.starts_with("timer:"));
+    let is_moment = |reason: &str| reason.starts_with("timer:") || reason.starts_with("backoff:");
+    let is_timer = step.reason.as_deref().is_some_and(is_moment);
     match &step.until {
         Some(until) if matches!(step.status.as_str(), "suspended" | "waiting") && !is_timer => {
             format!("{why}, until {} at most", day_and_time(until))

@@ -57,7 +57,7 @@ pub(super) fn perform(
 
 /// The day is said where it changes.
 fn table(entries: Vec<Entry>) -> Table {
-    let mut table = Table::new(["AT", "STEP", "WHAT", "BY"]);
+    let mut table = Table::new(["AT", "STEP", "BY", "WHAT"]);
     let mut today = String::new();
     for Entry { at, what, step, by, times } in entries {
         let day = day_and_time(&at).split(' ').next().unwrap_or_default().to_owned();
@@ -73,8 +73,8 @@ fn table(entries: Vec<Entry>) -> Table {
         table.row([
             Cell::inked(time_of_day(&at), Ink::Faint),
             step.into(),
-            what.into(),
             by.unwrap_or_default().into(),
+            what.into(),
         ]);
     }
     table
@@ -92,11 +92,11 @@ mod tests {
             { "at": "2012-12-13T00:00:00.001Z", "what": "started", "step": "load", "times": 2 },
         ]);
         let lines = [
-            "AT            STEP  WHAT                       BY",
+            "AT            STEP  BY   WHAT",
             "2012-12-12",
-            "23:59:59.999  run   was created, of version 3  ada",
+            "23:59:59.999  run   ada  was created, of version 3",
             "2012-12-13",
-            "00:00:00.001  load  started (2 times)",
+            "00:00:00.001  load       started (2 times)",
         ];
         let entries = serde_json::from_value(entries).unwrap();
         assert_eq!(table(entries).render(false), lines.join("\n"));
