@@ -128,7 +128,10 @@ impl Driver {
 
     /// The run and the place of the step that a path leads to. Iterations are
     /// named by their index, from 0.
-    pub(super) fn locate(
+    ///
+    /// # Errors
+    /// There is no such run or step.
+    pub fn locate(
         &self,
         tenant: &TenantId,
         (run, path): (RunId, &str),
