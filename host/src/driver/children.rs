@@ -196,7 +196,7 @@ impl Player {
         let number = number.map_err(|error| broken(&error))?;
         let (parent, step) = (self.live.id, self.step);
         let origin = Origin::Child { number, given, parent, step, root, depth };
-        let new = NewRun { id, workflow, version, origin };
+        let new = NewRun { id, workflow, version, origin, admission: None };
         let now = driver.0.clock.now();
         let prepared = driver.prepare_run(&mut starts, self.tenant(), (new, now), due);
         let Prepared { live: child, writes, follow } = prepared.map_err(|error| broken(&error))?;

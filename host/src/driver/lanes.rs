@@ -122,6 +122,17 @@ impl Driver {
         Ok(track.lane.arrive(place.entry(run), track.strategy, track.paused))
     }
 
+    /// The same for runs that start together.
+    pub(super) fn arrive_together(
+        &self,
+        starts: &mut Starts,
+        tenant: &TenantId,
+        (workflow, entries): (&str, &[Entry]),
+    ) -> Result<Vec<Admission>, store::Error> {
+        let track = self.track(starts, tenant, workflow)?;
+        Ok(track.lane.arrive_all(entries, track.strategy, track.paused))
+    }
+
     /// A run of a workflow is over: others may begin.
     pub(super) fn leave(
         &self,

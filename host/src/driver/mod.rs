@@ -5,6 +5,7 @@
 mod actions;
 mod alarms;
 mod attempt;
+mod batch;
 mod catalog;
 mod children;
 mod dormant;
@@ -32,6 +33,7 @@ mod version;
 mod wait;
 
 pub use actions::{ActionError, RunAction};
+pub use batch::BATCH_MAX;
 pub use catalog::{
     Applied, Apply, ApplyError, BreakpointError, PropertiesChange, PushError, Pushed, Selected,
     TagError, WorkflowError,

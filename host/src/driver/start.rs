@@ -14,7 +14,7 @@ use segno_engine::params::{Bound, ParamSource};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::scope::RunFacts;
-use segno_engine::strategy::lane::Verdict;
+use segno_engine::strategy::lane::{Admission, Verdict};
 use segno_engine::workflow::Workflow;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -49,6 +49,19 @@ pub(super) struct NewRun {
     pub(super) workflow: Arc<Workflow>,
     pub(super) version: u64,
     pub(super) origin: Origin,
+    /// What becomes of it, if that is known.
+    pub(super) admission: Option<Admission>,
+}
+
+/// What a run is started with, found and evaluated.
+pub(super) struct Checked {
+    pub(super) id: RunId,
+    pub(super) now: Timestamp,
+    pub(super) workflow: Arc<Workflow>,
+    pub(super) version: u64,
+    pub(super) given: Given,
+    /// Tells the request from another with the same key.
+    pub(super) hash: [u8; 32],
 }
 
 /// A run that only needs to be ordered.
@@ -124,7 +137,7 @@ pub(super) struct Starts {
     /// The open runs of each workflow.
     pub(super) tracks: Tracks,
     /// Requests whose commits may not be readable yet.
-    pending: HashMap<(TenantId, String), (RequestRecord, Ticket)>,
+    pub(super) pending: HashMap<(TenantId, String), (RequestRecord, Ticket)>,
 }
 
 impl Driver {
@@ -148,18 +161,7 @@ impl Driver {
         tenant: &TenantId,
         start: StartRun,
     ) -> Result<(Started, Ticket), StartError> {
-        let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
-        let Selected { version, workflow, .. } = selected;
-        check_step_params(&workflow, &start.step_params, ParamSource::Start)?;
-        let (id, now) = (self.0.clock.new_run_id(), self.0.clock.now());
-        let facts = facts(id, &workflow, version, now);
-        let bound = match &start.before {
-            Some(before) => workflow.rebind(before, &start.params, start.source(), facts),
-            None => workflow.bind(&start.params, start.source(), facts),
-        };
-        let bound = bound.map_err(StartError::BadParams)?;
-        let given = given(bound, &start.step_params);
-        let hash = hash_of(&start);
+        let Checked { id, now, workflow, version, given, hash } = self.check(tenant, &start)?;
         let mut due = VecDeque::new();
         let (started, ticket) = {
             // Numbers and keys are given away one at a time, in commit order.
@@ -169,7 +171,7 @@ impl Driver {
             } else {
                 let number = self.next_number(&mut starts, tenant, &start.workflow)?;
                 let origin = Origin::Start { number, given, cause: start.cause };
-                let new = NewRun { id, workflow, version, origin };
+                let new = NewRun { id, workflow, version, origin, admission: None };
                 let mut writes = Vec::new();
                 let request = RequestRecord { run: id, body_hash: hash };
                 if let Some(key) = &start.idempotency_key {
@@ -188,6 +190,22 @@ impl Driver {
         Ok((started, ticket))
     }
 
+    /// What a run is started with, found and evaluated.
+    pub(super) fn check(&self, tenant: &TenantId, start: &StartRun) -> Result<Checked, StartError> {
+        let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
+        let Selected { version, workflow, .. } = selected;
+        check_step_params(&workflow, &start.step_params, ParamSource::Start)?;
+        let (id, now) = (self.0.clock.new_run_id(), self.0.clock.now());
+        let facts = facts(id, &workflow, version, now);
+        let bound = match &start.before {
+            Some(before) => workflow.rebind(before, &start.params, start.source(), facts),
+            None => workflow.bind(&start.params, start.source(), facts),
+        };
+        let bound = bound.map_err(StartError::BadParams)?;
+        let given = given(bound, &start.step_params);
+        Ok(Checked { id, now, workflow, version, given, hash: hash_of(start) })
+    }
+
     /// A run with a number that may begin, waits for its turn, or is over at
     /// once because another is open. Nobody knows it before it is ordered.
     pub(super) fn prepare_run(
@@ -197,7 +215,7 @@ impl Driver {
         (new, now): (NewRun, Timestamp),
         due: &mut VecDeque<Due>,
     ) -> Result<Prepared, store::Error> {
-        let NewRun { id, workflow, version, origin } = new;
+        let NewRun { id, workflow, version, origin, admission } = new;
         let name = workflow.name.clone();
         let created = Event::RunCreated { workflow: name.clone(), version, origin };
         let corrupt = |error: Corrupt| store::Error::corrupt(error.to_string());
@@ -205,7 +223,10 @@ impl Driver {
             Run::create(id, workflow, Surroundings::unknown(), (created, now)).map_err(corrupt)?;
         run.set_breakpoints(self.breakpoints_of(tenant, &name)?);
         let place = Place::of(&run).ok_or_else(|| store::Error::corrupt("a run has no number"))?;
-        let admission = self.arrive(starts, tenant, (id, &place))?;
+        let admission = match admission {
+            Some(admission) => admission,
+            None => self.arrive(starts, tenant, (id, &place))?,
+        };
         match admission.verdict {
             Verdict::Begin => events.extend(run.admit(now).map_err(corrupt)?),
             Verdict::Queue => {}
@@ -250,7 +271,7 @@ impl Driver {
     }
 
     /// The run that this request has started before.
-    fn earlier(
+    pub(super) fn earlier(
         &self,
         starts: &mut Starts,
         tenant: &TenantId,

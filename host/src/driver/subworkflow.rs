@@ -160,7 +160,7 @@ impl Driver {
             .map_err(|error| user("workflow", error.to_string()))?;
         let origin =
             Origin::Child { number, given, parent: parent.id, step, root, depth: depth + 1 };
-        let new = NewRun { id: wanted.child, workflow, version, origin };
+        let new = NewRun { id: wanted.child, workflow, version, origin, admission: None };
         // The parent stays locked, so that it cannot be cancelled between the
         // decision that the run is wanted and its appearance.
         let state = parent.lock();

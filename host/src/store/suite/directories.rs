@@ -100,6 +100,19 @@ fn a_later_format_is_refused_before_anything_is_touched() {
 }
 
 #[test]
+fn hosts_that_were_killed_while_they_opened_leave_no_damage() {
+    let (dir, key) = used();
+    let file = dir.path().join("segno.json");
+    let mark = fs::read_to_string(&file).unwrap();
+    for _ in 0..3 {
+        drop(open(dir.path()).unwrap());
+        // Killed between the row of the mark and its file.
+        fs::write(&file, &mark).unwrap();
+    }
+    assert!(open(dir.path()).unwrap().get(&key).unwrap().is_some());
+}
+
+#[test]
 fn damage_is_named_and_not_papered_over() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 7] = [
