@@ -13,7 +13,7 @@ mod parser;
 mod pattern;
 mod statement;
 mod text;
-mod util;
+
 
 pub(super) use self::cel::{Level, Term, Ty};
 pub(super) use self::lookup::Lookup;

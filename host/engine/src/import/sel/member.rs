@@ -3,7 +3,7 @@
 use super::ast::Expr;
 use super::cel::{Level, Term, Ty};
 use super::statement::Translator;
-use super::{instant, text, util};
+use super::{instant, library, text};
 
 type Made = Result<Term, String>;
 
@@ -132,8 +132,8 @@ fn class_call(
     }
     let values = translator.values(arguments)?;
     let made = match (class, values.as_slice()) {
-        ("Util", values) => util::call(name, values),
-        ("Math", values) => util::math(name, values),
+        ("Util", values) => library::call(name, values),
+        ("Math", values) => library::math(name, values),
         ("String", values) => text::class_call(name, values),
         ("Long" | "Integer", [only]) => Some(only.as_int()),
         ("Double", [only]) => Some(Ok(only.as_double())),
