@@ -225,7 +225,10 @@ impl Driver {
     pub(super) fn count_leaves(&self, parent: &Arc<Live>, body: &Body) -> Result<(), Failure> {
         let (root, _) = self.family(parent);
         let known = || match self.live(&parent.tenant, root) {
-            Some(live) => live.lock().run.rollup(&mut |_| Rollup::default()).total().into(),
+            Some(live) => {
+                let state = live.lock();
+                u64::from(state.run.rollup(&mut |_| Rollup::default()).total())
+            }
             None => 0,
         };
         self.0.families.grow(root, body.leaves(), known)
