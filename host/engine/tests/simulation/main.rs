@@ -165,10 +165,15 @@ impl Dice {
         let unreliable = rest.chance(70);
         let trouble = Trouble { unreliable, crashes: rest.below(5), clock_jumps: rest.below(4) };
         // Where the model is asked, nothing may depend on time.
-        let bounds = Bounds { steps_max: 12, depth_max: 2, has_timeouts: unreliable };
+        let bounds = Bounds {
+            steps_max: 12,
+            depth_max: 2,
+            has_timeouts: unreliable,
+            has_subworkflows: true,
+        };
         let plan = Plan::random(&mut rest, bounds);
         let programs = program::random(&mut rest, &plan, true);
-        let small = Bounds { steps_max: 2, depth_max: 0, ..bounds };
+        let small = Bounds { steps_max: 2, depth_max: 0, has_subworkflows: false, ..bounds };
         let child = Plan::random(&mut rest, small);
         let child_programs = program::random(&mut rest, &child, false);
         let child = (child, child_programs);
@@ -209,8 +214,8 @@ fn compare(
     (child, child_programs): (&Plan, &Programs),
     runs: &BTreeMap<RunId, Run>,
 ) {
-    let of_child = model::evaluate(child, child_programs, false);
-    let of_main = model::evaluate(plan, programs, of_child.1.is_some());
+    let of_child = model::evaluate(child, child_programs, None);
+    let of_main = model::evaluate(plan, programs, of_child.1.clone());
     for run in runs.values() {
         let (statuses, end) = if is_child(run) { &of_child } else { &of_main };
         let place = place_of(run, runs);

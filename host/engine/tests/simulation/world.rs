@@ -18,7 +18,7 @@ use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Cause, Event, Given, Origin};
-use segno_engine::id::{RunId, Timestamp};
+use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::settle::settle;
@@ -126,6 +126,8 @@ pub enum Happening {
     SomebodyCancels,
     /// Somebody looks at all deadlines.
     SomebodyLooks,
+    /// The signal comes that a gate waits for.
+    SignalComes(RunId, StepIndex),
 }
 
 impl World {
@@ -238,6 +240,7 @@ impl World {
                 self.skew_ms += i64::from(self.choices.below(2 * reach)) - i64::from(reach);
             }
             Happening::SomebodyCancels => self.cancel_something(),
+            Happening::SignalComes(run, step) => self.signal_comes(run, step),
             Happening::SomebodyLooks => {
                 let all: Vec<RunId> = self.runs.keys().copied().collect();
                 all.iter().for_each(|run| self.submit(*run, &Command::CheckDeadlines));
@@ -286,6 +289,9 @@ impl World {
         let run = self.runs.get_mut(&id).expect("whoever knows the run was told by it");
         let is_awaited = awaits(run, command);
         let result = run.handle(command, now);
+        if let Err(Refusal::Corrupt(corrupt)) = &result {
+            panic!("{command:?}: {corrupt}");
+        }
         assert!(settle(run).is_empty(), "nothing follows by itself after a turn");
         match result {
             Ok((at, events)) => {
@@ -301,7 +307,7 @@ impl World {
                 assert!(!is_awaited, "{command:?} was awaited: {rejection}");
                 self.witness.rejections += 1;
             }
-            Err(Refusal::Corrupt(corrupt)) => panic!("{command:?}: {corrupt}"),
+            Err(Refusal::Corrupt(_)) => {}
         }
     }
 
@@ -381,6 +387,7 @@ impl World {
                     | Happening::ServerAnswers(..)
                     | Happening::GraceEnds(..)
                     | Happening::FlushEnds
+                    | Happening::SignalComes(..)
             )
         };
         self.future.retain(|_, happening| outlasts(happening));
@@ -439,9 +446,7 @@ fn awaits(run: &Run, command: &Command) -> bool {
         }
         Command::EndIteration { step, index, .. } => {
             let (step, index) = (*step, *index);
-            let outstanding = run.outstanding();
-            outstanding.contains(&Effect::StartIteration { step, index })
-                || outstanding.contains(&Effect::CancelIteration { step, index })
+            run.iteration(step, index).is_some()
         }
         Command::Cancel { .. } => run.status().is_open(),
         Command::CheckDeadlines => true,
