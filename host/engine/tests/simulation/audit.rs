@@ -5,6 +5,7 @@ use crate::log::Log;
 use segno_engine::event::{Event, IterationResult, Origin, Record};
 use segno_engine::failure::FailureKind;
 use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
+use segno_engine::payload::Payload;
 use segno_engine::retry::Retry;
 use segno_engine::run::Run;
 use segno_engine::setting::Setting;
@@ -42,6 +43,10 @@ struct StepAccount {
     is_over: bool,
     started: u32,
     in_flight: BTreeSet<u32>,
+    /// What a loop runs over.
+    items: Option<Payload>,
+    /// The last run of each iteration.
+    iterations: BTreeMap<u32, RunId>,
     /// Child runs that exist and are not over.
     open_children: u32,
 }
@@ -71,6 +76,14 @@ impl<'a> Audit<'a> {
                 continue;
             }
             let account = self.accounts.get_mut(&id).expect("a run begins with its creation");
+            if let Event::RunRetried { .. } = event {
+                let inner = self.retry(id, event);
+                self.begin_again(id, inner);
+                continue;
+            }
+            if let Event::RunUnblocked { .. } = event {
+                continue;
+            }
             assert!(account.ended.is_none(), "{event:?} happened after the end of {id}");
             assert!(account.last <= record.at, "history goes backwards at {event:?}");
             account.last = record.at;
@@ -94,15 +107,53 @@ impl<'a> Audit<'a> {
         assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
         if let Origin::Iteration { parent, path, index, .. } = origin {
             let step = *path.last().expect("an iteration has a foreach above it");
-            assert_eq!(id, self.runs[parent].iteration_id(step, *index));
+            let rounds = 0..=self.runs[parent].steps()[step as usize].round;
+            let is_its = |round| RunId::child(*parent, step, (round, *index)) == id;
+            assert!(rounds.into_iter().any(is_its), "{id} is no iteration of {parent}");
             let concurrency = match &self.definition(*parent, step).kind {
                 StepKind::Foreach(foreach) => foreach.concurrency,
                 _ => 1,
             };
             let books = self.step(*parent, step);
             assert!(books.in_flight.contains(index), "nobody wanted {id}");
+            books.iterations.insert(*index, id);
             books.open_children += 1;
             assert!(books.open_children <= concurrency, "too many iterations of step {step}");
+        }
+    }
+
+    /// A run goes on, or a step of it does; gives back whether it was over.
+    fn retry(&mut self, id: RunId, event: &Event) -> bool {
+        let Event::RunRetried { steps, fresh, inner, .. } = event else {
+            return false;
+        };
+        let account = self.account(id);
+        account.is_stopping = false;
+        let was_over = account.ended.take().is_some();
+        if was_over {
+            // Those that go on have nobody to tell.
+            account.children.values_mut().for_each(|ended| *ended = true);
+        }
+        for step in steps.iter().copied().chain(inner.step()) {
+            let books = account.steps.entry(step).or_default();
+            books.is_over = false;
+            (books.running_since, books.waits, books.retry_at) = (None, None, None);
+            books.failures.clear();
+            if fresh.contains(&step) {
+                (books.started, books.items) = (0, None);
+                books.iterations.clear();
+            }
+        }
+        was_over
+    }
+
+    /// An iteration that goes on counts as open again for its parent.
+    fn begin_again(&mut self, id: RunId, was_over: bool) {
+        if let (true, Origin::Iteration { parent, path, .. }) =
+            (was_over, self.account(id).origin.clone())
+        {
+            let step = *path.last().expect("it was there at the beginning");
+            self.step(parent, step).open_children += 1;
         }
     }
 
@@ -112,8 +163,9 @@ impl<'a> Audit<'a> {
         };
         let definition = self.definition(id, step);
         let books = self.step(id, step);
-        let is_of_child = matches!(event, Event::ChildEnded { .. });
-        assert!(!books.is_over || is_of_child, "{event:?} happened after the step was over");
+        // Somebody may go on without a step that failed.
+        let may_follow = matches!(event, Event::ChildEnded { .. } | Event::StepSkipped { .. });
+        assert!(!books.is_over || may_follow, "{event:?} happened after the step was over");
         match event {
             Event::StepUnready { attempt, failure, retry_at, .. } => {
                 assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
@@ -253,6 +305,17 @@ impl<'a> Audit<'a> {
                 books.started += count;
                 books.in_flight.extend(*first..*first + *count);
             }
+            Event::IterationRetried { step, index } => {
+                assert!(self.step(id, *step).in_flight.insert(*index), "it is under way");
+            }
+            Event::ForeachStarted { step, items, .. } => {
+                let books = self.step(id, *step);
+                if books.items.replace(items.clone()).is_some_and(|before| before != *items) {
+                    // Over something else it has other iterations.
+                    books.started = 0;
+                    books.iterations.clear();
+                }
+            }
             Event::WhileContinued { step, index, .. } => {
                 let books = self.step(id, *step);
                 assert_eq!(*index, books.started, "iterations start in order");
@@ -261,10 +324,11 @@ impl<'a> Audit<'a> {
                 books.in_flight.insert(*index);
             }
             Event::IterationEnded { step, index, result, .. } => {
-                let was = self.step(id, *step).in_flight.remove(index);
+                let books = self.step(id, *step);
+                let was = books.in_flight.remove(index);
                 assert!(was, "iteration {index} ended twice");
-                let child = self.accounts.get(&self.runs[&id].iteration_id(*step, *index));
-                match child.map(|child| &child.ended) {
+                let child = books.iterations.get(index).copied();
+                match child.and_then(|child| self.accounts.get(&child)).map(|child| &child.ended) {
                     None => assert_eq!(*result, IterationResult::Cancelled, "it never was"),
                     Some(ended) => assert_eq!(ended.as_ref(), Some(result), "parent and child"),
                 }

@@ -12,6 +12,7 @@ mod guests;
 mod ledger;
 mod log;
 mod model;
+mod people;
 mod perform;
 #[path = "../picture/mod.rs"]
 mod picture;
@@ -23,6 +24,8 @@ mod program;
 mod recovery;
 mod server;
 mod shelf;
+#[path = "../wish/mod.rs"]
+mod wish;
 mod witness;
 mod world;
 
@@ -44,7 +47,7 @@ use world::{Piece, Trouble, World};
 const SEEDS: u64 = 6_000;
 
 /// What so many seeds must have met, or the simulation tests nothing.
-const EXPECTED: [&str; 31] = [
+const EXPECTED: [&str; 37] = [
     "calls answered from a journal",
     "crashes",
     "guests put away",
@@ -59,12 +62,17 @@ const EXPECTED: [&str; 31] = [
     "runs compared with the model",
     "runs of steps",
     "runs of steps that cancelled",
+    "runs retried",
     "runs started again",
     "runs that cancelled",
     "runs that failed",
     "runs that succeeded",
     "runs that timed_out",
+    "steps that cancelled",
+    "steps that completed_with_error",
     "steps that continued as new",
+    "steps that failed",
+    "steps that skipped",
     "steps that timed_out",
     "steps that unsatisfied",
     "waits dropped by another attempt",
@@ -72,6 +80,7 @@ const EXPECTED: [&str; 31] = [
     "waits kept by another attempt",
     "waits that missed their signal in a crash",
     "waits that were over at once",
+    "wishes",
     "woken by a moment",
     "woken by a signal",
     "woken by a signal to the run",
@@ -255,6 +264,7 @@ fn what_was_met(world: &World, trouble: Trouble) -> Met {
     };
     count("crashes".to_owned(), world.witness.crashes);
     count("rejections".to_owned(), world.witness.rejections);
+    count("wishes".to_owned(), world.witness.wishes);
     count("late results".to_owned(), world.witness.late_results);
     count("calls answered from a journal".to_owned(), world.witness.replayed);
     count("waits that missed their signal in a crash".to_owned(), world.witness.overdue);
