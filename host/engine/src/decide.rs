@@ -266,9 +266,14 @@ impl Run {
 
     fn settle_all(&mut self, now: Timestamp, events: &mut Vec<Event>) -> Result<(), Corrupt> {
         loop {
-            let next = settle(self);
+            let mut next = settle(self);
             if next.is_empty() {
                 return Ok(());
+            }
+            if self.updated_at < now {
+                // What follows begins now, and not when something last happened.
+                self.updated_at = now;
+                next = settle(self);
             }
             for event in &next {
                 self.apply(now, event)?;

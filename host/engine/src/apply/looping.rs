@@ -149,7 +149,8 @@ impl Run {
         let stopping = self.stop.is_some();
         let wants = self.looping(place).is_some_and(|iterations| {
             let definition = &self.body().steps[place as usize];
-            let fails = definition.failure_mode == FailureMode::FailImmediately
+            let fails = !stopping
+                && definition.failure_mode == FailureMode::FailImmediately
                 && iterations.failure.is_some()
                 && iterations.ending.is_none();
             fails

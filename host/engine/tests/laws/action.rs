@@ -1,81 +1,14 @@
-//! What people do with runs and steps, at random, and what the laws say of it.
+//! What the laws say of what people do with runs and steps.
 
 use crate::history::{History, Turn};
 use crate::picture::Picture;
-use crate::plan::Choices;
 use crate::{config, histories};
 use proptest::prelude::*;
-use segno_engine::command::{Command, Rejection, Retry, RetryTarget, StepAction};
+use segno_engine::command::{Command, Rejection, RetryTarget};
 use segno_engine::decide::Refusal;
-use segno_engine::event::{Event, Given};
-use segno_engine::id::{RunId, StepIndex, Timestamp};
-use segno_engine::payload::Payload;
-use segno_engine::run::{Run, RunStatus, StepRun, StepState};
-use serde_json::json;
-
-/// Something that somebody may want, be it sensible or not.
-pub fn random(run: &Run, choices: &mut Choices) -> Command {
-    let by = "somebody".to_owned();
-    let stray = u32::from(choices.chance(5));
-    let step = choices.below(run.steps().len() as u32 + stray);
-    let wanted = |step: &StepRun| match step.state {
-        StepState::Paused => Some(StepAction::Resume),
-        StepState::Waiting { .. } => Some(StepAction::Bypass),
-        _ => None,
-    };
-    let place = run.steps().iter().position(|step| wanted(step).is_some());
-    if let Some(place) = place
-        && let Some(action) = wanted(&run.steps()[place])
-        && choices.chance(30)
-    {
-        return Command::Step { step: place as StepIndex, action, by };
-    }
-    match choices.below(20) {
-        0 if choices.chance(30) => Command::Cancel { by },
-        1 if choices.chance(30) => Command::Kill { by },
-        2 if choices.chance(30) => Command::Replace { by: RunId::new(Timestamp(1), 9) },
-        3..=4 => Command::Pause { by },
-        5..=7 => Command::Resume { by },
-        8 => Command::Admit,
-        9 => Command::Unblock { by },
-        10..=14 => Command::Retry(Box::new(retry(run, step, choices))),
-        _ => {
-            let all = [
-                StepAction::Resume,
-                StepAction::Bypass,
-                StepAction::Skip,
-                StepAction::Cancel,
-                StepAction::Kill,
-            ];
-            let action = *choices.pick(&all).expect("there are some");
-            Command::Step { step, action, by }
-        }
-    }
-}
-
-/// A retry of something.
-pub fn retry(run: &Run, step: StepIndex, choices: &mut Choices) -> Retry {
-    let target = match choices.below(8) {
-        0..=2 => RetryTarget::Incomplete,
-        3..=4 => RetryTarget::From(step),
-        5 => RetryTarget::Skip(step),
-        6 => RetryTarget::Child(step, Box::default()),
-        _ => iteration(run, choices).unwrap_or_default(),
-    };
-    let other = choices.chance(20).then(|| json!({ "k": choices.below(3) }));
-    let given = other.map(|params| Given::params(Payload::from(params)));
-    Retry { by: "somebody".to_owned(), target, given, queued: choices.chance(20) }
-}
-
-fn iteration(run: &Run, choices: &mut Choices) -> Option<RetryTarget> {
-    let failed = run.steps().iter().enumerate().flat_map(|(place, step)| {
-        let failed = step.iterations.iter().flat_map(|all| all.failed.iter().copied());
-        failed.map(move |index| (place as StepIndex, index))
-    });
-    let failed: Vec<_> = failed.collect();
-    let (step, index) = choices.pick(&failed)?;
-    Some(RetryTarget::Iteration(*step, *index, Box::default()))
-}
+use segno_engine::event::Event;
+use segno_engine::id::StepIndex;
+use segno_engine::run::{Run, RunStatus, StepState};
 
 /// The name of an action, the step that it is about, and what may be done there.
 fn named(run: &Run, command: &Command) -> Option<(&'static str, Vec<&'static str>)> {

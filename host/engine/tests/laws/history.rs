@@ -2,9 +2,9 @@
 //! fit the state of the run and some don't. All turns are kept, so that a law
 //! can look at the run before and after each.
 
-use crate::action;
 use crate::catalog;
 use crate::plan::{Bounds, Choices, Plan, numbers};
+use crate::wish;
 use segno_engine::command::{Command, Outcome};
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
@@ -169,7 +169,7 @@ impl History {
             .collect();
         match (choices.below(20), choices.pick(&outstanding)) {
             (0..=7, Some(effect)) => self.answer(effect, choices),
-            (8, Some(_)) => action::random(&self.run, choices),
+            (8, Some(_)) => wish::random(&self.run, choices),
             (16..=18, _) if !suspended.is_empty() => {
                 let step = *choices.pick(&suspended).expect("there is one");
                 self.of_suspended(step, choices)
@@ -179,9 +179,9 @@ impl History {
                 Some(turn) => turn.command.clone(),
                 None => Command::CheckDeadlines,
             },
-            (11, _) => action::random(&self.run, choices),
+            (11, _) => wish::random(&self.run, choices),
             // What is over only goes on by hand.
-            (1..=8, None) if choices.chance(60) => action::random(&self.run, choices),
+            (1..=8, None) if choices.chance(60) => wish::random(&self.run, choices),
             (12, _) => {
                 let back = u64::from(choices.below(100_000));
                 self.now = Timestamp(self.now.0.saturating_sub(back));

@@ -12,6 +12,8 @@ mod history;
 mod picture;
 #[path = "../plan/mod.rs"]
 mod plan;
+#[path = "../wish/mod.rs"]
+mod wish;
 
 use expectation::{Asked, OVER, answer, ask, deadlines, due, is_awaited, outstanding, rank};
 use history::{History, Turn, stray_event};

@@ -5,6 +5,7 @@ use crate::log::Log;
 use segno_engine::event::{Event, IterationResult, Origin, Record};
 use segno_engine::failure::FailureKind;
 use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
+use segno_engine::payload::Payload;
 use segno_engine::retry::Retry;
 use segno_engine::run::Run;
 use segno_engine::setting::Setting;
@@ -26,6 +27,8 @@ struct Account {
     steps: BTreeMap<StepIndex, StepAccount>,
     /// Runs that its steps started, and whether it knows of their end.
     children: BTreeMap<RunId, bool>,
+    /// Whether everything in it is to be cancelled.
+    is_stopping: bool,
 }
 
 /// What is known of one step.
@@ -40,6 +43,10 @@ struct StepAccount {
     is_over: bool,
     started: u32,
     in_flight: BTreeSet<u32>,
+    /// What a loop runs over.
+    items: Option<Payload>,
+    /// The last run of each iteration.
+    iterations: BTreeMap<u32, RunId>,
     /// Child runs that exist and are not over.
     open_children: u32,
 }
@@ -69,6 +76,14 @@ impl<'a> Audit<'a> {
                 continue;
             }
             let account = self.accounts.get_mut(&id).expect("a run begins with its creation");
+            if let Event::RunRetried { .. } = event {
+                let inner = self.retry(id, event);
+                self.begin_again(id, inner);
+                continue;
+            }
+            if let Event::RunUnblocked { .. } = event {
+                continue;
+            }
             assert!(account.ended.is_none(), "{event:?} happened after the end of {id}");
             assert!(account.last <= record.at, "history goes backwards at {event:?}");
             account.last = record.at;
@@ -87,19 +102,58 @@ impl<'a> Audit<'a> {
             ended: None,
             steps: BTreeMap::new(),
             children: BTreeMap::new(),
+            is_stopping: false,
         };
         assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
         if let Origin::Iteration { parent, path, index, .. } = origin {
             let step = *path.last().expect("an iteration has a foreach above it");
-            assert_eq!(id, RunId::child(*parent, step, (0, *index)));
+            let rounds = 0..=self.runs[parent].steps()[step as usize].round;
+            let is_its = |round| RunId::child(*parent, step, (round, *index)) == id;
+            assert!(rounds.into_iter().any(is_its), "{id} is no iteration of {parent}");
             let concurrency = match &self.definition(*parent, step).kind {
                 StepKind::Foreach(foreach) => foreach.concurrency,
-                _ => 0,
+                _ => 1,
             };
             let books = self.step(*parent, step);
             assert!(books.in_flight.contains(index), "nobody wanted {id}");
+            books.iterations.insert(*index, id);
             books.open_children += 1;
             assert!(books.open_children <= concurrency, "too many iterations of step {step}");
+        }
+    }
+
+    /// A run goes on, or a step of it does; gives back whether it was over.
+    fn retry(&mut self, id: RunId, event: &Event) -> bool {
+        let Event::RunRetried { steps, fresh, inner, .. } = event else {
+            return false;
+        };
+        let account = self.account(id);
+        account.is_stopping = false;
+        let was_over = account.ended.take().is_some();
+        if was_over {
+            // Those that go on have nobody to tell.
+            account.children.values_mut().for_each(|ended| *ended = true);
+        }
+        for step in steps.iter().copied().chain(inner.step()) {
+            let books = account.steps.entry(step).or_default();
+            books.is_over = false;
+            (books.running_since, books.waits, books.retry_at) = (None, None, None);
+            books.failures.clear();
+            if fresh.contains(&step) {
+                (books.started, books.items) = (0, None);
+                books.iterations.clear();
+            }
+        }
+        was_over
+    }
+
+    /// An iteration that goes on counts as open again for its parent.
+    fn begin_again(&mut self, id: RunId, was_over: bool) {
+        if let (true, Origin::Iteration { parent, path, .. }) =
+            (was_over, self.account(id).origin.clone())
+        {
+            let step = *path.last().expect("it was there at the beginning");
+            self.step(parent, step).open_children += 1;
         }
     }
 
@@ -109,9 +163,32 @@ impl<'a> Audit<'a> {
         };
         let definition = self.definition(id, step);
         let books = self.step(id, step);
-        let is_of_child = matches!(event, Event::ChildEnded { .. });
-        assert!(!books.is_over || is_of_child, "{event:?} happened after the step was over");
+        // Somebody may go on without a step that failed.
+        let may_follow = matches!(event, Event::ChildEnded { .. } | Event::StepSkipped { .. });
+        assert!(!books.is_over || may_follow, "{event:?} happened after the step was over");
         match event {
+            Event::StepUnready { attempt, failure, retry_at, .. } => {
+                assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
+                books.attempt = *attempt;
+                let (kind, _) = budget(&definition.retry.fixed, failure.kind);
+                *books.failures.entry(kind).or_default() += 1;
+                books.retry_at = *retry_at;
+                books.is_over = retry_at.is_none();
+            }
+            Event::StepReady { .. } => {
+                assert!(books.retry_at.take() <= Some(at), "{event:?} is too early");
+            }
+            Event::WaitStarted { .. } | Event::SubworkflowStarted { .. } => {
+                assert!(books.running_since.is_none(), "two attempts run at once");
+                books.attempt += 1;
+                books.running_since = Some(at);
+            }
+            Event::StepSkipped { .. } | Event::StepCancelled { .. } | Event::StepKilled { .. } => {
+                books.running_since = None;
+                books.waits = None;
+                books.retry_at = None;
+                books.is_over = true;
+            }
             Event::AttemptStarted { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
                 assert!(books.running_since.is_none(), "two attempts run at once");
@@ -129,17 +206,24 @@ impl<'a> Audit<'a> {
                         Setting::Fixed(millis) => *millis,
                         Setting::Computed(_) => 0,
                     }));
-                assert!(failure.reason != "timeout" || due <= at, "{event:?} is too early");
+                // The time-out of a step of its subworkflow has another message.
+                let is_own = failure.reason == "timeout" && failure.message.starts_with("took");
+                assert!(!is_own || due <= at, "{event:?} is too early");
                 let (kind, budget) = budget(&definition.retry.fixed, failure.kind);
                 let spent = books.failures.entry(kind).or_default();
-                assert_eq!(retry_at.is_some(), *spent < budget, "{event:?} after {spent} such");
+                // A subworkflow that failed is not tried again by itself.
+                let is_final = !is_own && matches!(definition.kind, StepKind::Subworkflow(_));
+                let again = *spent < budget && !is_final;
+                assert_eq!(retry_at.is_some(), again, "{event:?} after {spent} such");
                 *spent += 1;
                 books.retry_at = *retry_at;
                 books.is_over = retry_at.is_none();
             }
             Event::StepSucceeded { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
-                assert!(books.running_since.take().is_some(), "a second result was taken");
+                let is_noop = matches!(definition.kind, StepKind::Noop);
+                let was_running = books.running_since.take().is_some();
+                assert!(was_running || is_noop, "a second result was taken");
                 books.is_over = true;
             }
             Event::StepFailed { .. }
@@ -186,16 +270,22 @@ impl<'a> Audit<'a> {
 
     fn enter_run_of_step(&mut self, id: RunId, event: &Event) {
         match event {
+            Event::SubworkflowStarted { child, .. } => {
+                self.account(id).children.insert(*child, false);
+            }
             Event::ChildStarted { child, .. } => {
                 assert!(self.accounts.contains_key(child), "{child} does not exist");
                 self.account(id).children.insert(*child, false);
             }
             Event::ChildEnded { child, .. } => {
-                assert!(self.accounts[child].ended.is_some(), "{child} is not over");
+                // One that was cancelled may not have begun.
+                let account = self.accounts.get(child);
+                assert!(account.is_none_or(|it| it.ended.is_some()), "{child} is not over");
                 let before = self.account(id).children.insert(*child, true);
                 assert_eq!(before, Some(false), "{id} was told twice of {child}");
             }
-            Event::RunStopped => {
+            Event::StopRequested { .. } => self.account(id).is_stopping = true,
+            Event::RunStopped if self.account(id).is_stopping => {
                 let left = self.account(id).children.values().filter(|ended| !**ended).count();
                 assert_eq!(left, 0, "{id} was stopped before the runs of its steps");
             }
@@ -215,11 +305,30 @@ impl<'a> Audit<'a> {
                 books.started += count;
                 books.in_flight.extend(*first..*first + *count);
             }
+            Event::IterationRetried { step, index } => {
+                assert!(self.step(id, *step).in_flight.insert(*index), "it is under way");
+            }
+            Event::ForeachStarted { step, items, .. } => {
+                let books = self.step(id, *step);
+                if books.items.replace(items.clone()).is_some_and(|before| before != *items) {
+                    // Over something else it has other iterations.
+                    books.started = 0;
+                    books.iterations.clear();
+                }
+            }
+            Event::WhileContinued { step, index, .. } => {
+                let books = self.step(id, *step);
+                assert_eq!(*index, books.started, "iterations start in order");
+                assert!(books.in_flight.is_empty(), "one after the other");
+                books.started += 1;
+                books.in_flight.insert(*index);
+            }
             Event::IterationEnded { step, index, result, .. } => {
-                let was = self.step(id, *step).in_flight.remove(index);
+                let books = self.step(id, *step);
+                let was = books.in_flight.remove(index);
                 assert!(was, "iteration {index} ended twice");
-                let child = self.accounts.get(&RunId::child(id, *step, (0, *index)));
-                match child.map(|child| &child.ended) {
+                let child = books.iterations.get(index).copied();
+                match child.and_then(|child| self.accounts.get(&child)).map(|child| &child.ended) {
                     None => assert_eq!(*result, IterationResult::Cancelled, "it never was"),
                     Some(ended) => assert_eq!(ended.as_ref(), Some(result), "parent and child"),
                 }

@@ -12,6 +12,7 @@ mod guests;
 mod ledger;
 mod log;
 mod model;
+mod people;
 mod perform;
 #[path = "../picture/mod.rs"]
 mod picture;
@@ -23,6 +24,8 @@ mod program;
 mod recovery;
 mod server;
 mod shelf;
+#[path = "../wish/mod.rs"]
+mod wish;
 mod witness;
 mod world;
 
@@ -44,7 +47,7 @@ use world::{Piece, Trouble, World};
 const SEEDS: u64 = 6_000;
 
 /// What so many seeds must have met, or the simulation tests nothing.
-const EXPECTED: [&str; 31] = [
+const EXPECTED: [&str; 37] = [
     "calls answered from a journal",
     "crashes",
     "guests put away",
@@ -59,12 +62,17 @@ const EXPECTED: [&str; 31] = [
     "runs compared with the model",
     "runs of steps",
     "runs of steps that cancelled",
+    "runs retried",
     "runs started again",
     "runs that cancelled",
     "runs that failed",
     "runs that succeeded",
     "runs that timed_out",
+    "steps that cancelled",
+    "steps that completed_with_error",
     "steps that continued as new",
+    "steps that failed",
+    "steps that skipped",
     "steps that timed_out",
     "steps that unsatisfied",
     "waits dropped by another attempt",
@@ -72,6 +80,7 @@ const EXPECTED: [&str; 31] = [
     "waits kept by another attempt",
     "waits that missed their signal in a crash",
     "waits that were over at once",
+    "wishes",
     "woken by a moment",
     "woken by a signal",
     "woken by a signal to the run",
@@ -165,10 +174,15 @@ impl Dice {
         let unreliable = rest.chance(70);
         let trouble = Trouble { unreliable, crashes: rest.below(5), clock_jumps: rest.below(4) };
         // Where the model is asked, nothing may depend on time.
-        let bounds = Bounds { steps_max: 12, depth_max: 2, has_timeouts: unreliable };
+        let bounds = Bounds {
+            steps_max: 12,
+            depth_max: 2,
+            has_timeouts: unreliable,
+            has_subworkflows: true,
+        };
         let plan = Plan::random(&mut rest, bounds);
         let programs = program::random(&mut rest, &plan, true);
-        let small = Bounds { steps_max: 2, depth_max: 0, ..bounds };
+        let small = Bounds { steps_max: 2, depth_max: 0, has_subworkflows: false, ..bounds };
         let child = Plan::random(&mut rest, small);
         let child_programs = program::random(&mut rest, &child, false);
         let child = (child, child_programs);
@@ -209,8 +223,8 @@ fn compare(
     (child, child_programs): (&Plan, &Programs),
     runs: &BTreeMap<RunId, Run>,
 ) {
-    let of_child = model::evaluate(child, child_programs, false);
-    let of_main = model::evaluate(plan, programs, of_child.1.is_some());
+    let of_child = model::evaluate(child, child_programs, None);
+    let of_main = model::evaluate(plan, programs, of_child.1.clone());
     for run in runs.values() {
         let (statuses, end) = if is_child(run) { &of_child } else { &of_main };
         let place = place_of(run, runs);
@@ -250,6 +264,7 @@ fn what_was_met(world: &World, trouble: Trouble) -> Met {
     };
     count("crashes".to_owned(), world.witness.crashes);
     count("rejections".to_owned(), world.witness.rejections);
+    count("wishes".to_owned(), world.witness.wishes);
     count("late results".to_owned(), world.witness.late_results);
     count("calls answered from a journal".to_owned(), world.witness.replayed);
     count("waits that missed their signal in a crash".to_owned(), world.witness.overdue);

@@ -1,7 +1,9 @@
 //! What a plan comes to when nothing disturbs it, worked out directly: no
 //! events, no time, no runs. It shares no code with the engine.
 
-use crate::plan::{Body, Condition, Kind, List, Plan, Read, Step, Target};
+use crate::plan::{
+    Body, Condition, FailureMode, Kind, List, Plan, Read, Shape, Step, Target, numbers,
+};
 use crate::program::{self, Call, Program, Programs};
 use crate::server;
 use serde_json::{Value, json};
@@ -18,8 +20,10 @@ type Evaluated<T> = Option<T>;
 
 #[derive(Clone, Default)]
 struct Around {
-    /// The outputs of the complete steps; null for one that did not run.
+    /// The outputs of the complete steps; null where there is none.
     outputs: BTreeMap<usize, Value>,
+    /// How the complete steps ended.
+    statuses: BTreeMap<usize, &'static str>,
     variables: BTreeMap<String, u64>,
 }
 
@@ -32,17 +36,17 @@ pub fn guest(number: usize, input: &Value) -> Value {
     json!({ "n": n, "list": (0..n % 4).collect::<Vec<_>>() })
 }
 
-/// How every step of `plan` ends, and the whole; `child_well` is whether runs
-/// that steps start succeed.
-pub fn evaluate(plan: &Plan, programs: &Programs, child_well: bool) -> (Statuses, End) {
-    let mut model = Model { programs, child_well, statuses: Statuses::new() };
+/// How every step of `plan` ends, and the whole; `child` is how runs end
+/// that steps start.
+pub fn evaluate(plan: &Plan, programs: &Programs, child: End) -> (Statuses, End) {
+    let mut model = Model { programs, child, statuses: Statuses::new() };
     let end = model.run(&plan.body, Around::default(), "");
     (model.statuses, end)
 }
 
 struct Model<'a> {
     programs: &'a Programs,
-    child_well: bool,
+    child: End,
     statuses: Statuses,
 }
 
@@ -55,7 +59,7 @@ impl Model<'_> {
             extra += match call {
                 Call::Effect => server::worth(*rounds, place),
                 Call::Wait(conditions) if conditions[..] == [program::Condition::Child] => {
-                    2 * u64::from(self.child_well)
+                    2 * u64::from(self.child.is_some())
                 }
                 Call::Wait(_) | Call::StartChild => 0,
             };
@@ -75,12 +79,15 @@ impl Model<'_> {
         while let Some(place) = left.iter().position(|step| ready(step, &around)) {
             let step = left.remove(place);
             let place = format!("{path}s{}", step.number);
+            let ignores = step.failure_mode == Some(FailureMode::Ignore);
             let (status, output) = match self.run_step(step, &around, &place) {
-                Some(Some(output)) => ("succeeded", Some(output)),
-                Some(None) => ("unsatisfied", Some(Value::Null)),
-                None => ("failed", None),
+                Came::Well(output) => ("succeeded", Some(output)),
+                Came::Not => ("unsatisfied", Some(Value::Null)),
+                Came::Badly(output) if ignores => ("completed_with_error", Some(output)),
+                Came::Badly(_) => ("failed", None),
             };
             self.statuses.insert(place, status);
+            around.statuses.insert(step.number, status);
             around.outputs.extend(output.map(|output| (step.number, output)));
         }
         self.statuses
@@ -89,41 +96,97 @@ impl Model<'_> {
         is_well.then(|| output(body, &around)).flatten()
     }
 
-    fn run_step(&mut self, step: &Step, around: &Around, place: &str) -> Evaluated<Option<Value>> {
-        let mut any_edge = step.needs.is_empty();
-        for (need, condition) in &step.needs {
-            let holds =
-                || condition.as_ref().map_or(Some(true), |condition| holds(condition, around));
-            any_edge = any_edge || (!around.outputs[need].is_null() && holds()?);
-        }
-        if !any_edge || !step.when.as_ref().map_or(Some(true), |when| holds(when, around))? {
-            return Some(None);
-        }
-        match &step.kind {
-            Kind::Call(reads) => {
-                let input = self.last_input(step.number, fields(reads, around)?);
-                Some(Some(guest(step.number, &input)))
-            }
-            Kind::Foreach(lists, _, body) => {
-                let lists: Vec<Vec<u64>> =
-                    lists.iter().map(|list| elements(list, around)).collect();
-                let count: usize = lists.iter().map(Vec::len).product();
-                let outputs: Vec<End> = (0..count)
-                    .map(|index| {
-                        let mut inside = around.clone();
-                        let mut rest = index;
-                        for (list, elements) in lists.iter().enumerate() {
-                            let name = format!("v{}_{list}", step.number);
-                            inside.variables.insert(name, elements[rest % elements.len()]);
-                            rest /= elements.len();
-                        }
-                        self.run(body, inside, &format!("{place}[{index}]/"))
-                    })
-                    .collect();
-                outputs.into_iter().collect::<Option<Vec<_>>>().map(|all| Some(Value::from(all)))
-            }
+    fn run_step(&mut self, step: &Step, around: &Around, place: &str) -> Came {
+        match begins(step, around) {
+            Some(true) => self.play(step, around, place).unwrap_or(Came::Badly(Value::Null)),
+            Some(false) => Came::Not,
+            None => Came::Badly(Value::Null),
         }
     }
+
+    fn play(&mut self, step: &Step, around: &Around, place: &str) -> Evaluated<Came> {
+        Some(match &step.kind {
+            Kind::Call(reads) => {
+                let input = self.last_input(step.number, fields(reads, around)?);
+                Came::Well(guest(step.number, &input))
+            }
+            Kind::Noop(number) | Kind::Sleep(_, number) => Came::Well(numbers(*number)),
+            Kind::Gate => Came::Well(signal()),
+            Kind::Sub => Came::Well(self.child.clone()?),
+            Kind::While(count, body) => self.run_while(step, (*count, body), around, place),
+            Kind::Foreach(lists, _, body) => self.run_foreach(step, (lists, body), around, place),
+        })
+    }
+
+    fn run_while(
+        &mut self,
+        step: &Step,
+        (count, body): (u32, &Body),
+        around: &Around,
+        place: &str,
+    ) -> Came {
+        let name = format!("w{}", step.number);
+        for index in 0..count {
+            let mut inside = around.clone();
+            inside.variables.insert(name.clone(), index.into());
+            if self.run(body, inside, &format!("{place}[{index}]/")).is_none() {
+                return Came::Badly(json!({ name: index }));
+            }
+        }
+        Came::Well(json!({ name: count }))
+    }
+
+    fn run_foreach(
+        &mut self,
+        step: &Step,
+        (lists, body): (&[List], &Body),
+        around: &Around,
+        place: &str,
+    ) -> Came {
+        let lists: Vec<Vec<u64>> = lists.iter().map(|list| elements(list, around)).collect();
+        let count: usize = lists.iter().map(Vec::len).product();
+        let outputs: Vec<End> = (0..count)
+            .map(|index| {
+                let mut inside = around.clone();
+                let mut rest = index;
+                for (list, elements) in lists.iter().enumerate() {
+                    let name = format!("v{}_{list}", step.number);
+                    inside.variables.insert(name, elements[rest % elements.len()]);
+                    rest /= elements.len();
+                }
+                self.run(body, inside, &format!("{place}[{index}]/"))
+            })
+            .collect();
+        match outputs.iter().all(Option::is_some) {
+            true => Came::Well(outputs.into_iter().flatten().collect()),
+            false => Came::Badly(outputs.into_iter().map(Option::unwrap_or_default).collect()),
+        }
+    }
+}
+
+/// What comes of a step.
+enum Came {
+    /// This output.
+    Well(Value),
+    /// Nothing: it did not run.
+    Not,
+    /// A failure, and what there is of an output.
+    Badly(Value),
+}
+
+/// Whether the conditions of a step hold.
+fn begins(step: &Step, around: &Around) -> Evaluated<bool> {
+    let mut any_edge = step.needs.is_empty();
+    for (need, condition) in &step.needs {
+        let holds = || condition.as_ref().map_or(Some(true), |condition| holds(condition, around));
+        any_edge = any_edge || (around.statuses[need] != "unsatisfied" && holds()?);
+    }
+    Some(any_edge && step.when.as_ref().map_or(Some(true), |when| holds(when, around))?)
+}
+
+/// What the signal brings that gates wait for.
+pub fn signal() -> Value {
+    numbers(6)
 }
 
 fn output(body: &Body, around: &Around) -> End {
@@ -151,7 +214,8 @@ fn fields(reads: &[Read], around: &Around) -> Evaluated<Value> {
 
 fn value_of(read: &Read, around: &Around) -> Evaluated<Value> {
     match read {
-        Read::Guarded(step) => Some(value(*step, around).unwrap_or(0).into()),
+        Read::Guarded(step) if !succeeded(step.number, around) => Some(0.into()),
+        Read::Guarded(step) => value(*step, around).map(Value::from),
         Read::Bare(step) => value(*step, around).map(Value::from),
         Read::Loop(variable) => Some(around.variables[variable].into()),
         Read::Param => Some(1.into()),
@@ -161,17 +225,23 @@ fn value_of(read: &Read, around: &Around) -> Evaluated<Value> {
 fn holds(condition: &Condition, around: &Around) -> Evaluated<bool> {
     match condition {
         Condition::Fixed(holds) => Some(*holds),
-        Condition::Succeeded(step) => Some(!around.outputs[&step.number].is_null()),
+        Condition::Succeeded(step) => Some(succeeded(step.number, around)),
         Condition::Above(step, least) => Some(value(*step, around)? > u64::from(*least)),
     }
 }
 
 fn value(step: Target, around: &Around) -> Evaluated<u64> {
     let output = &around.outputs[&step.number];
-    match step.is_foreach {
-        true => output.as_array().map(|all| all.len() as u64),
-        false => output["n"].as_u64(),
+    match step.shape {
+        Shape::List => output.as_array().map(|all| all.len() as u64),
+        Shape::Object => output["n"].as_u64(),
+        Shape::Variable => output[format!("w{}", step.number)].as_u64(),
+        Shape::Unknown => Some(1),
     }
+}
+
+fn succeeded(step: usize, around: &Around) -> bool {
+    around.statuses.get(&step) == Some(&"succeeded")
 }
 
 fn elements(list: &List, around: &Around) -> Vec<u64> {

@@ -96,7 +96,8 @@ fn calls_of(body: &Body, numbers: &mut Vec<usize>) {
     for step in &body.steps {
         match &step.kind {
             Kind::Call(_) => numbers.push(step.number),
-            Kind::Foreach(_, _, body) => calls_of(body, numbers),
+            Kind::Foreach(_, _, body) | Kind::While(_, body) => calls_of(body, numbers),
+            Kind::Sub | Kind::Sleep(..) | Kind::Gate | Kind::Noop(_) => {}
         }
     }
 }

@@ -15,7 +15,7 @@ pub type IdempotencyKey = (RunId, StepIndex, u64);
 pub struct Server {
     done: BTreeMap<IdempotencyKey, (Ask, u32)>,
     /// Which key it was done under.
-    keys: BTreeMap<(RunId, StepIndex, Ask), u64>,
+    keys: BTreeMap<(RunId, StepIndex, u64, Ask), u64>,
     /// What each step had been given when it last asked.
     pasts: BTreeMap<Place, BTreeMap<u64, Answer>>,
 }
@@ -47,14 +47,16 @@ impl Server {
         let (before, count) = self.done.entry(key).or_insert((ask, 0));
         assert_eq!(*before, ask, "two requests of step {step} of {run} have key {sequence}");
         *count += 1;
-        let first = *self.keys.entry((run, step, ask)).or_insert(sequence);
+        // A step that begins from scratch asks again.
+        let begun = sequence >> 32;
+        let first = *self.keys.entry((run, step, begun, ask)).or_insert(sequence);
         assert_eq!(first, sequence, "step {step} of {run} asked for {ask:?} under two keys");
         worth(ask.round, ask.place)
     }
 
     /// Whether it was done.
     pub fn did(&self, run: RunId, step: StepIndex, ask: Ask) -> bool {
-        self.keys.contains_key(&(run, step, ask))
+        self.keys.keys().any(|(of, its, _, what)| (*of, *its, *what) == (run, step, ask))
     }
 
     /// How many requests came more than once.

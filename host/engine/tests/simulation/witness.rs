@@ -23,6 +23,11 @@ pub struct Witness {
     pub crashes: u32,
     /// How many commands were rejected.
     pub rejections: u32,
+    /// How many wishes of people were granted.
+    pub wishes: u32,
+    /// Runs that were retried: their ends, and those of their steps, were not
+    /// the last.
+    retried: BTreeSet<RunId>,
     /// How many results came after nobody waited for them.
     pub late_results: u32,
     /// How many calls were answered from a journal.
@@ -49,7 +54,11 @@ impl Witness {
     }
 
     /// Something has happened, though nobody outside knows.
-    pub fn meets(&mut self, event: &Event) {
+    pub fn meets(&mut self, run: RunId, event: &Event) {
+        if let Event::RunRetried { .. } = event {
+            self.count("runs retried");
+            self.retried.insert(run);
+        }
         let what = match event {
             Event::AttemptResumed { wake: Wake::Timer { .. }, .. } => "woken by a moment",
             Event::AttemptResumed { wake: Wake::Signal { .. }, .. } => "woken by a signal",
@@ -97,6 +106,9 @@ impl Witness {
 
     /// An attempt starts.
     pub fn sees_start(&self, (run, step, attempt): Key) {
+        if self.retried.contains(&run) {
+            return;
+        }
         let again = self.succeeded.contains(&(run, step));
         assert!(!again, "attempt {attempt} of step {step} of {run} starts after it succeeded");
         assert!(!self.ended.contains_key(&run), "an attempt starts in {run}, which is over");
@@ -111,12 +123,13 @@ impl Witness {
         for run in &self.runs {
             assert!(runs.contains_key(run), "the crash lost {run}");
         }
-        for (run, well) in &self.ended {
+        let not_retried = |run: &&RunId| !self.retried.contains(run);
+        for (run, well) in self.ended.iter().filter(|(run, _)| not_retried(run)) {
             let status = runs[run].status();
             assert!(!status.is_open(), "the crash opened {run} again");
             assert_eq!(status.as_str() == "succeeded", *well, "the crash changed the end of {run}");
         }
-        for (run, step) in &self.succeeded {
+        for (run, step) in self.succeeded.iter().filter(|(run, _)| not_retried(&run)) {
             let state = &runs[run].steps()[*step as usize].state;
             let holds = matches!(state, StepState::Succeeded { .. });
             assert!(holds, "the crash took back the result of step {step} of {run}: {state:?}");

@@ -18,12 +18,12 @@ use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Cause, Event, Given, Origin};
-use segno_engine::id::{RunId, Timestamp};
+use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::settle::settle;
 use segno_engine::workflow::Workflow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// When the simulation begins, on its clock.
@@ -97,6 +97,8 @@ pub struct World {
     pub publications: u64,
     /// Publications that nobody knows to be durable.
     pub unacknowledged: BTreeMap<u64, Publication>,
+    /// Before which steps somebody wants runs to stop.
+    pub breakpoints: Arc<BTreeSet<String>>,
     effects: VecDeque<(RunId, Effect)>,
     /// What signals ask for.
     pub errands: VecDeque<Errand>,
@@ -126,6 +128,12 @@ pub enum Happening {
     SomebodyCancels,
     /// Somebody looks at all deadlines.
     SomebodyLooks,
+    /// The signal comes that a gate waits for.
+    SignalComes(RunId, StepIndex),
+    /// Somebody does something with a run or a step.
+    SomebodyActs,
+    /// Somebody wants runs to stop before other steps.
+    SomebodySetsBreakpoints,
 }
 
 impl World {
@@ -154,6 +162,7 @@ impl World {
             publications: 0,
             unacknowledged: BTreeMap::new(),
             errands: VecDeque::new(),
+            breakpoints: Arc::default(),
             effects: VecDeque::new(),
         };
         (1..=run_count).for_each(|number| world.some_time(Happening::StartRun(number)));
@@ -164,6 +173,11 @@ impl World {
         (0..publications).for_each(|_| world.some_time(Happening::SomebodyPublishes));
         if trouble.unreliable && world.choices.chance(40) {
             world.some_time(Happening::SomebodyCancels);
+        }
+        if trouble.unreliable && world.choices.chance(50) {
+            let wishes = world.choices.below(12);
+            (0..wishes).for_each(|_| world.some_time(Happening::SomebodyActs));
+            (0..2).for_each(|_| world.some_time(Happening::SomebodySetsBreakpoints));
         }
         world
     }
@@ -176,7 +190,7 @@ impl World {
                 let wait = u64::from(self.choices.below(20));
                 self.later(wait, Happening::FlushEnds);
             }
-            if !self.go_on() && !self.send_what_is_missing() {
+            if !self.go_on() && !self.let_go_on() && !self.send_what_is_missing() {
                 break;
             }
             assert!(self.elapsed_ms < TIME_MAX_MS, "a run got stuck");
@@ -238,6 +252,9 @@ impl World {
                 self.skew_ms += i64::from(self.choices.below(2 * reach)) - i64::from(reach);
             }
             Happening::SomebodyCancels => self.cancel_something(),
+            Happening::SomebodyActs => self.somebody_acts(),
+            Happening::SomebodySetsBreakpoints => self.somebody_sets_breakpoints(),
+            Happening::SignalComes(run, step) => self.signal_comes(run, step),
             Happening::SomebodyLooks => {
                 let all: Vec<RunId> = self.runs.keys().copied().collect();
                 all.iter().for_each(|run| self.submit(*run, &Command::CheckDeadlines));
@@ -269,8 +286,9 @@ impl World {
         let workflow = Arc::clone(&piece.workflow);
         let created = Event::RunCreated { workflow: workflow.name.clone(), version: 1, origin };
         let now = self.now();
-        let (run, events) = Run::begin(id, workflow, surroundings, (created, now))
+        let (mut run, events) = Run::begin(id, workflow, surroundings, (created, now))
             .expect("a run begins with its creation");
+        run.set_breakpoints(Arc::clone(&self.breakpoints));
         self.runs.insert(id, run);
         (id, now, events)
     }
@@ -286,6 +304,9 @@ impl World {
         let run = self.runs.get_mut(&id).expect("whoever knows the run was told by it");
         let is_awaited = awaits(run, command);
         let result = run.handle(command, now);
+        if let Err(Refusal::Corrupt(corrupt)) = &result {
+            panic!("{command:?}: {corrupt}");
+        }
         assert!(settle(run).is_empty(), "nothing follows by itself after a turn");
         match result {
             Ok((at, events)) => {
@@ -301,7 +322,7 @@ impl World {
                 assert!(!is_awaited, "{command:?} was awaited: {rejection}");
                 self.witness.rejections += 1;
             }
-            Err(Refusal::Corrupt(corrupt)) => panic!("{command:?}: {corrupt}"),
+            Err(Refusal::Corrupt(_)) => {}
         }
     }
 
@@ -315,7 +336,7 @@ impl World {
                 }
             }
             for event in events {
-                self.witness.meets(event);
+                self.witness.meets(*id, event);
                 rows.extend(self.rows_of(*id, event));
             }
         }
@@ -381,6 +402,7 @@ impl World {
                     | Happening::ServerAnswers(..)
                     | Happening::GraceEnds(..)
                     | Happening::FlushEnds
+                    | Happening::SignalComes(..)
             )
         };
         self.future.retain(|_, happening| outlasts(happening));
@@ -389,8 +411,11 @@ impl World {
             recover(&self.log, (&self.main.workflow, &self.child.workflow)),
         );
         self.shelf = self.log.shelf();
+        self.tell_breakpoints();
         self.witness.compares(&self.runs, &self.shelf);
         self.server.compares(&self.runs, &self.shelf);
+        let roots: Vec<RunId> = self.runs.keys().copied().collect();
+        roots.into_iter().for_each(|run| self.effects.push_back((run, Effect::TellIterations)));
         for (id, run) in &self.runs {
             self.effects.extend(run.outstanding().into_iter().map(|effect| (*id, effect)));
         }
@@ -439,9 +464,7 @@ fn awaits(run: &Run, command: &Command) -> bool {
         }
         Command::EndIteration { step, index, .. } => {
             let (step, index) = (*step, *index);
-            let outstanding = run.outstanding();
-            outstanding.contains(&Effect::StartIteration { step, index })
-                || outstanding.contains(&Effect::CancelIteration { step, index })
+            run.iteration(step, index).is_some()
         }
         Command::Cancel { .. } => run.status().is_open(),
         Command::CheckDeadlines => true,
