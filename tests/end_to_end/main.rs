@@ -1,6 +1,9 @@
 //! End to end: the real binary, real components, real kills. Everything goes
 //! through the command line and HTTP, as a user's would.
 
+mod actions;
+mod actions_steps;
+mod actions_views;
 mod architecture;
 mod crash;
 mod durable;

@@ -10,7 +10,7 @@ pub(crate) mod wait;
 
 use crate::event::{Event, Origin, Stop};
 use crate::failure::Failure;
-use crate::id::{StepIndex, Timestamp};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::run::{Deadline, Iterations, Run, RunStatus, StepState};
 use crate::usage::Usage;
@@ -107,7 +107,7 @@ impl Run {
                 }
             }
             Event::WaitStarted { step, wait } => self.wait(at, *step, wait),
-            Event::WhileStarted { step } => self.start_while(at, *step),
+            Event::WhileStarted { step, variables } => self.start_while(at, *step, variables),
             Event::WhileContinued { step, index, variables } => {
                 self.continue_while(*step, *index, variables);
             }
@@ -142,20 +142,20 @@ impl Run {
     /// Whether no run that a step started keeps this one from ending: those that
     /// are being cancelled do, others are left to go on.
     pub(crate) fn waits_for_no_child(&self) -> bool {
-        !self.children.values().any(|step| self.cancels_children_of(*step))
+        !self.children.iter().any(|(child, step)| self.cancels_child(*child, *step))
     }
 
-    /// Whether the runs that a step started are being cancelled.
-    pub(crate) fn cancels_children_of(&self, step: StepIndex) -> bool {
-        let state = &self.steps[step as usize].state;
+    /// Whether a run that a step started is being cancelled.
+    pub(crate) fn cancels_child(&self, child: RunId, step: StepIndex) -> bool {
         let is_subworkflow =
             matches!(self.body().steps[step as usize].kind, StepKind::Subworkflow(_));
         self.stop.is_some()
-            || (is_subworkflow && state.is_over())
-            || match state {
+            || match &self.steps[step as usize].state {
+                StepState::Delegated { child: current, .. } => *current != child,
                 StepState::Cancelled | StepState::Skipped { .. } => true,
-                StepState::Failed { failure } => failure.reason == "killed",
-                _ => false,
+                StepState::Failed { failure } => is_subworkflow || failure.reason == "killed",
+                // One that timed out, say: the next attempt has a run of its own.
+                _ => is_subworkflow,
             }
     }
 
@@ -195,6 +195,13 @@ impl Run {
         self.status = RunStatus::Running;
         self.started_at = Some(at);
         self.fill_agenda();
+        // A loop that goes on may have waited for the run's turn.
+        for place in 0..self.steps.len() as StepIndex {
+            if self.state_of(place) == Some(&StepState::Looping) {
+                self.steps[place as usize].attempt_at = at;
+                self.set_timeout(at, place);
+            }
+        }
         if let (Some(timeout), Some(_)) = (self.timeout_ms(), self.origin.number()) {
             self.deadlines.insert((at.plus_ms(timeout), Deadline::Run));
         }
@@ -216,9 +223,7 @@ impl Run {
     }
 
     fn start_attempt(&mut self, at: Timestamp, place: StepIndex, attempt: u32) {
-        if let StepState::BackingOff { until } = self.steps[place as usize].state {
-            self.deadlines.remove(&(until, Deadline::Backoff(place)));
-        }
+        self.clear_backoff(place);
         let step = &mut self.steps[place as usize];
         step.state = StepState::Running;
         step.since = at;
@@ -260,10 +265,7 @@ impl Run {
         let failure = failure.clone();
         self.steps[place as usize].last_failure = Some(failure.clone());
         let state = match ignores && failure.reason != "killed" {
-            true => {
-                let output = self.loop_mut(place).map(Iterations::take_output);
-                StepState::CompletedWithError { failure, output }
-            }
+            true => StepState::CompletedWithError { failure, output: self.output_so_far(place) },
             false => StepState::Failed { failure },
         };
         self.finish(at, place, state);
@@ -274,6 +276,7 @@ impl Run {
         self.agenda.remove(&place);
         self.clear_timeout(place);
         self.clear_wait(place);
+        self.clear_backoff(place);
         let step = &mut self.steps[place as usize];
         if step.state.is_active() {
             self.active -= 1;
@@ -333,15 +336,23 @@ impl Run {
     }
 
     fn set_timeout(&mut self, at: Timestamp, place: StepIndex) {
+        self.clear_timeout(place);
         if let Some(timeout) = self.timeout_of(place) {
-            self.deadlines.insert((at.plus_ms(timeout), Deadline::Step(place)));
+            let due = at.plus_ms(timeout);
+            self.steps[place as usize].timeout_at = Some(due);
+            self.deadlines.insert((due, Deadline::Step(place)));
         }
     }
 
     fn clear_timeout(&mut self, place: StepIndex) {
-        if let Some(timeout) = self.timeout_of(place) {
-            let since = self.steps[place as usize].attempt_at;
-            self.deadlines.remove(&(since.plus_ms(timeout), Deadline::Step(place)));
+        if let Some(due) = self.steps[place as usize].timeout_at.take() {
+            self.deadlines.remove(&(due, Deadline::Step(place)));
+        }
+    }
+
+    fn clear_backoff(&mut self, place: StepIndex) {
+        if let StepState::BackingOff { until } = self.steps[place as usize].state {
+            self.deadlines.remove(&(until, Deadline::Backoff(place)));
         }
     }
 

@@ -128,14 +128,26 @@ fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
         match deadline {
             // Everything else is stopped by it.
             Deadline::Run => return vec![Event::StopRequested { stop: Stop::TimedOut }],
-            // An attempt that timed out no longer waits.
-            Deadline::Wait(step) if events.iter().any(|event| event.step() == Some(*step)) => {}
+            // An attempt that timed out no longer waits, and one that slept
+            // long enough is not late.
+            Deadline::Wait(step) if is_about(&events, *step) => {}
+            Deadline::Step(step) if has_ended(&events, *step) => {}
             Deadline::Wait(step) => events.extend(timer_came(run, *step)),
             Deadline::Step(step) => events.push(step_timed_out(run, *step, now)),
             Deadline::Backoff(step) => events.push(try_again(run, *step)),
         }
     }
     events
+}
+
+fn is_about(events: &[Event], step: StepIndex) -> bool {
+    events.iter().any(|event| event.step() == Some(step))
+}
+
+fn has_ended(events: &[Event], step: StepIndex) -> bool {
+    let ends =
+        |event: &Event| matches!(event, Event::StepSucceeded { step: its, .. } if *its == step);
+    events.iter().any(ends)
 }
 
 /// The end of a back-off. A step that has no input yet, or that has no guest,

@@ -24,6 +24,7 @@ mod name;
 mod node;
 mod outputs;
 mod param;
+mod place;
 mod problem;
 mod quantity;
 mod reader;
@@ -42,6 +43,7 @@ mod while_loop;
 mod workflow;
 
 pub use self::foreach::CONCURRENCY_DEFAULT;
+pub use self::place::place_of;
 pub use self::problem::{PROBLEMS_MAX, Problem};
 pub use self::source::SOURCE_BYTES_MAX;
 pub use self::while_loop::MAX_ITERATIONS_DEFAULT;

@@ -217,9 +217,10 @@ impl Run {
             matches!(self.steps[*step as usize].state, StepState::Delegated { .. })
         };
         let children = self.children.iter();
-        let children = children
-            .filter(move |(_, step)| self.cancels_children_of(**step) || !is_delegated(step));
-        children.map(move |(child, step)| match self.cancels_children_of(*step) {
+        let children = children.filter(move |(child, step)| {
+            self.cancels_child(**child, **step) || !is_delegated(step)
+        });
+        children.map(move |(child, step)| match self.cancels_child(*child, *step) {
             true => Effect::CancelChild { step: *step, child: *child },
             false => Effect::WatchChild { step: *step, child: *child },
         })

@@ -219,6 +219,8 @@ pub enum Event {
     WhileStarted {
         /// The step.
         step: StepIndex,
+        /// Those values; after a retry, what they are now.
+        variables: Payload,
     },
     /// The next iteration of a `while` is due to run, now.
     WhileContinued {
@@ -378,7 +380,7 @@ impl Event {
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::WaitStarted { step, .. }
-            | Self::WhileStarted { step }
+            | Self::WhileStarted { step, .. }
             | Self::WhileContinued { step, .. }
             | Self::SubworkflowStarted { step, .. }
             | Self::StepUnready { step, .. }

@@ -17,9 +17,10 @@ use crate::workflow::Step;
 /// The next events, none if the run waits for something from outside.
 pub fn settle(run: &Run) -> Vec<Event> {
     match run.status() {
-        RunStatus::Queued if run.stop().is_some() => vec![end(run)],
         RunStatus::Running if run.is_on_hold() && run.stop().is_none() => Vec::new(),
-        RunStatus::Running | RunStatus::Paused if run.stop().is_some() => go_on(run),
+        RunStatus::Queued | RunStatus::Running | RunStatus::Paused if run.stop().is_some() => {
+            go_on(run)
+        }
         RunStatus::Running => match run.fails_at_once() {
             Some(failure) => {
                 vec![Event::StopRequested { stop: Stop::Failed { failure: failure.clone() } }]

@@ -1,8 +1,9 @@
 //! A run as it happens: server-sent events, each one on stable storage before
 //! it is sent, and in between what running guests say of their progress.
 
+use super::around::decoded;
 use super::problem::Problem;
-use super::run_view::reason;
+use super::step_view::reason;
 use super::{Tenant, runs};
 use crate::clock::rfc3339;
 use crate::driver::{Driver, Snapshot};
@@ -11,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event as Sent, KeepAlive};
 use futures_core::Stream;
-use segno_engine::event::{Event, IterationResult, Record};
+use segno_engine::event::{Event, IterationResult};
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::workflow::Body;
 use serde_json::{Value, json};
@@ -73,6 +74,7 @@ struct Watcher {
     progress: HashMap<StepIndex, (u64, u64)>,
     /// The run as it was when it was last looked at.
     snapshot: Snapshot,
+    /// Whether the last end of the run is behind it: a retry may follow.
     over: bool,
 }
 
@@ -84,7 +86,7 @@ impl Watcher {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            if self.over || self.driver.is_stopping() || self.read().is_err() {
+            if self.driver.is_stopping() || self.read().is_err() {
                 return None;
             }
             if !self.ready.is_empty() {
@@ -93,7 +95,7 @@ impl Watcher {
                 continue;
             }
             if self.over {
-                continue;
+                return None;
             }
             let more = self.driver.wait_for_more(&self.tenant, self.run, self.next);
             match tokio::time::timeout(PROGRESS_EVERY, more).await {
@@ -108,9 +110,7 @@ impl Watcher {
     fn read(&mut self) -> Result<(), Problem> {
         let store = self.driver.store();
         for (number, bytes) in store.events(&self.tenant, self.run, self.next, RECORDS_PER_READ)? {
-            let record = Record::decode(&bytes).map_err(|error| {
-                crate::store::Error::corrupt(format!("record {number} of {}: {error}", self.run))
-            })?;
+            let record = decoded(self.run, (number, &bytes))?;
             let body = self.snapshot.run.body();
             let skip = std::mem::take(&mut self.skip);
             for (place, event) in record.events.iter().enumerate().skip(skip) {
@@ -119,10 +119,13 @@ impl Watcher {
                 data["at"] = json!(rfc3339(record.at));
                 let sent = Sent::default().id(format!("{number}.{place}")).event(name);
                 self.ready.push_back(sent.data(data.to_string()));
-                self.over |= matches!(
-                    event,
-                    Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped
-                );
+                match event {
+                    Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
+                        self.over = true;
+                    }
+                    Event::RunRetried { .. } => self.over = false,
+                    _ => {}
+                }
             }
             self.next = number + 1;
         }

@@ -1,7 +1,7 @@
 //! What a step has done durably: its journal, for people.
 
 use super::problem::Problem;
-use super::runs::find_step;
+use super::steps::find_step;
 use super::view::PageView;
 use super::{PageQuery, Tenant};
 use crate::driver::{Called, Driver};

@@ -2,17 +2,25 @@
 //! turn a request into a call of the driver and its answer into a view; none
 //! decides anything.
 
+mod around;
 mod breakpoints;
 mod components;
 mod events;
 mod journal;
 mod problem;
+mod rollup;
+mod run_actions;
 mod run_view;
 mod runs;
 mod schemas;
 mod secrets;
+mod sentence;
 mod signals;
+mod step_actions;
+mod step_view;
+mod steps;
 mod tags;
+mod timeline;
 mod user;
 mod view;
 mod waitpoints;
@@ -95,12 +103,23 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
-        .routes(routes!(runs::step))
-        .routes(routes!(runs::iterations))
+        .routes(routes!(steps::get))
+        .routes(routes!(steps::iterations))
         .routes(routes!(journal::journal))
         .routes(routes!(runs::logs))
         .routes(routes!(events::stream))
-        .routes(routes!(runs::cancel))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(rollup::rollup))
+        .routes(routes!(run_actions::cancel))
+        .routes(routes!(run_actions::kill))
+        .routes(routes!(run_actions::pause))
+        .routes(routes!(run_actions::resume))
+        .routes(routes!(run_actions::unblock))
+        .routes(routes!(run_actions::unblock_workflow))
+        .routes(routes!(run_actions::retry))
+        .routes(routes!(run_actions::fork))
+        .routes(routes!(step_actions::retry))
+        .routes(routes!(step_actions::act))
         .routes(routes!(signals::send_to_run))
         .routes(routes!(signals::publish))
         .routes(routes!(signals::names))

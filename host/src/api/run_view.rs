@@ -1,24 +1,25 @@
 //! From a run to what the API shows of it. Every status that is not final says
 //! why: nobody should have to guess what a run waits for.
 
-use super::view::{ProgressView, RunView, StepView};
+use super::around::Around;
+use super::step_view::step_view;
+use super::view::{CauseView, RunParamView, RunView};
 use crate::clock::rfc3339;
 use crate::driver::Snapshot;
-use crate::sandbox::{Phase, Watch};
-use segno_engine::event::{Origin, Unsatisfied};
-use segno_engine::id::{StepIndex, Timestamp};
-use segno_engine::run::{Run, RunStatus, StepRun, StepState};
-use segno_engine::usage::Usage;
-use segno_engine::wait::Wait;
-use segno_engine::workflow::{Step, StepKind};
+use segno_engine::event::{Cause, Origin, Stop};
+use segno_engine::id::Timestamp;
+use segno_engine::run::{Run, RunStatus};
+use segno_engine::workflow::Body;
 
 /// The whole run, without the payloads of its steps.
-pub fn run_view(snapshot: &Snapshot, now: Timestamp) -> RunView {
+pub(super) fn run_view(snapshot: &Snapshot, around: &Around, now: Timestamp) -> RunView {
     let run = &snapshot.run;
-    let (number, parent, iteration) = match run.origin() {
-        Origin::Start { number, .. } => (Some(*number), None, None),
-        Origin::Child { number, parent, .. } => (Some(*number), Some(parent.to_string()), None),
-        Origin::Iteration { parent, index, .. } => (None, Some(parent.to_string()), Some(*index)),
+    let (parent, iteration, loop_variables) = match run.origin() {
+        Origin::Start { .. } => (None, None, None),
+        Origin::Child { parent, .. } => (Some(parent.to_string()), None, None),
+        Origin::Iteration { parent, index, loop_variables, .. } => {
+            (Some(parent.to_string()), Some(*index), Some(loop_variables.clone()))
+        }
     };
     let (output, failure) = match run.status() {
         RunStatus::Succeeded { output } => (Some(output.clone()), None),
@@ -27,15 +28,21 @@ pub fn run_view(snapshot: &Snapshot, now: Timestamp) -> RunView {
     };
     let ended = (!run.status().is_open()).then(|| run.updated_at());
     let started = run.started_at();
+    let steps = 0..run.steps().len();
     RunView {
         run: run.id().to_string(),
         workflow: run.workflow().name.clone(),
         version: run.version(),
-        number,
+        number: run.origin().number(),
         parent,
         iteration,
+        loop_variables,
+        cause: cause(run, around),
+        retries: run.generation(),
         status: run.status().as_str().to_owned(),
-        reason: run_reason(run),
+        reason: reason(run, around),
+        by: by(run, around),
+        allowed: allowed(run),
         since: rfc3339(ended.or(started).unwrap_or_else(|| run.created_at())),
         created_at: rfc3339(run.created_at()),
         started_at: started.map(rfc3339),
@@ -43,134 +50,92 @@ pub fn run_view(snapshot: &Snapshot, now: Timestamp) -> RunView {
         duration_ms: started.map_or(0, |from| ended.unwrap_or(now).since(from)),
         output,
         failure,
-        steps: (0..run.steps().len()).map(|place| step_view(snapshot, place, now)).collect(),
+        params: params(run),
+        steps: steps.map(|place| step_view(snapshot, (place, around), now)).collect(),
     }
 }
 
-/// One step with its payloads.
-pub fn step_view_with_payloads(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
-    let step = &snapshot.run.steps()[place];
-    let output = match &step.state {
-        StepState::Succeeded { output } => Some(output.clone()),
-        _ => None,
-    };
-    StepView { input: step.input.clone(), output, ..step_view(snapshot, place, now) }
-}
-
-fn step_view(snapshot: &Snapshot, place: usize, now: Timestamp) -> StepView {
-    let run = &snapshot.run;
-    let definition = &run.body().steps[place];
-    let step = &run.steps()[place];
-    let watch = snapshot.attempts.get(&(place as StepIndex));
-    let (status, reason) = status_and_reason(run, place, step, watch);
-    let is_over = step.state.is_over();
-    let until = if is_over { step.since } else { now };
-    let (kind, component) = kind_of(definition);
-    let failure = match &step.state {
-        StepState::Failed { failure } => Some(failure),
-        StepState::Succeeded { .. } => None,
-        _ => step.last_failure.as_ref(),
-    };
-    StepView {
-        step: definition.id.clone(),
-        kind: kind.to_owned(),
-        component,
-        status: status.to_owned(),
-        reason,
-        since: rfc3339(step.since),
-        until: until_of(step).map(rfc3339),
-        attempt: step.attempt,
-        started_at: step.started_at.map(rfc3339),
-        duration_ms: step.started_at.map(|from| until.since(from)),
-        continued: step.continued,
-        children: children_of(run, place as StepIndex),
-        heartbeat_at: watch.and_then(Watch::heartbeat_ms).map(|at| rfc3339(Timestamp(at))),
-        progress: watch.and_then(Watch::progress).map(|progress| ProgressView {
-            done: progress.done,
-            total: progress.total,
-            message: progress.message.into(),
-        }),
-        iterations: step.iterations.as_deref().map(Into::into),
-        failure: failure.map(Into::into),
-        usage: (step.usage != Usage::default()).then(|| step.usage.into()),
-        input: None,
-        output: None,
-    }
-}
-
-/// The open runs that a step started.
-fn children_of(run: &Run, step: StepIndex) -> Vec<String> {
-    let children = run.children().iter().filter(|(_, its)| **its == step);
-    children.map(|(child, _)| child.to_string()).collect()
-}
-
-/// When a step goes on at the latest.
-fn until_of(step: &StepRun) -> Option<Timestamp> {
-    match &step.state {
-        StepState::Suspended { wait } | StepState::Waiting { wait } => {
-            wait.timer.map(|timer| timer.until)
+fn cause(run: &Run, around: &Around) -> CauseView {
+    match run.origin() {
+        Origin::Start { cause: Cause::Manual { by }, .. } => {
+            CauseView { kind: "manual", by: Some(by.clone()), ..CauseView::default() }
         }
-        StepState::BackingOff { until } => Some(*until),
-        _ => None,
+        Origin::Start { cause: Cause::Fork { by, of, from, .. }, .. } => CauseView {
+            kind: "fork",
+            by: Some(by.clone()),
+            run: Some(of.to_string()),
+            step: Some(from.clone()).filter(|from| !from.is_empty()),
+        },
+        Origin::Child { parent, .. } => CauseView {
+            kind: "step",
+            run: Some(parent.to_string()),
+            step: around.step_above.clone(),
+            by: None,
+        },
+        Origin::Iteration { parent, path, .. } => CauseView {
+            kind: "iteration",
+            run: Some(parent.to_string()),
+            step: loop_id(&run.workflow().body, path),
+            by: None,
+        },
     }
 }
 
-/// What a suspended step waits for: `signal:payment`, `timer:2026-01-31T…`.
-pub(super) fn reason(wait: &Wait) -> String {
-    match wait.timer {
-        Some(timer) if wait.is_only_timer() => format!("timer:{}", rfc3339(timer.until)),
-        _ => wait.reason(),
+/// The id of the loop that a path of loop steps ends with.
+fn loop_id(body: &Body, path: &[u32]) -> Option<String> {
+    let (first, rest) = path.split_first()?;
+    let step = body.steps.get(*first as usize)?;
+    match rest {
+        [] => Some(step.id.clone()),
+        _ => loop_id(&step.kind.inner()?.body, rest),
     }
 }
 
-fn kind_of(definition: &Step) -> (&'static str, Option<String>) {
-    match &definition.kind {
-        StepKind::Call(call) => {
-            let pin = &call.component;
-            (definition.kind.as_str(), Some(format!("{}@{}", pin.name, pin.version)))
-        }
-        other => (other.as_str(), None),
-    }
+fn params(run: &Run) -> Vec<RunParamView> {
+    let Some(given) = run.given() else { return Vec::new() };
+    let declared = run.workflow().params.iter().enumerate();
+    let view = declared.map(|(place, param)| RunParamView {
+        name: param.name.clone(),
+        kind: param.kind.to_string(),
+        mode: param.mode,
+        value: given.params.value().get(&param.name).cloned(),
+        source: given.sources.get(place).copied().flatten().map(|source| source.as_str()),
+    });
+    view.collect()
 }
 
-fn run_reason(run: &Run) -> Option<String> {
-    match run.status() {
-        RunStatus::Running if run.stop().is_some() => Some("cancelling".to_owned()),
-        RunStatus::Failed { failure } => Some(failure.reason.clone()),
+/// What may be done with a run; an iteration is a part of another.
+fn allowed(run: &Run) -> Vec<&'static str> {
+    let is_iteration = run.origin().number().is_none();
+    let fits = |action: &&str| !is_iteration || !matches!(*action, "fork" | "unblock");
+    // A run in which everything is complete is retried from one of its steps.
+    let short = |action: &'static str| action.split(' ').next().unwrap_or(action);
+    run.allowed_actions().into_iter().map(short).filter(fits).collect()
+}
+
+fn by(run: &Run, around: &Around) -> Option<String> {
+    match (run.status(), run.stop()) {
+        (RunStatus::Paused, None) => around.paused_by.clone(),
+        (_, Some(Stop::Cancelled { by } | Stop::Killed { by })) => Some(by.clone()),
         _ => None,
     }
 }
 
-fn status_and_reason(
-    run: &Run,
-    place: usize,
-    step: &StepRun,
-    watch: Option<&Watch>,
-) -> (&'static str, Option<String>) {
-    let status = step.state.as_str();
-    let reason = match &step.state {
-        StepState::Pending { .. } => {
-            let needs: Vec<_> = run.incomplete_needs(place as StepIndex).collect();
-            (!needs.is_empty()).then(|| format!("needs:{}", needs.join(",")))
-        }
-        StepState::Running => {
-            let queued = watch.is_none_or(|watch| watch.phase() == Phase::Queued);
-            return match queued {
-                true => ("queued", Some("slots".to_owned())),
-                false => (status, None),
-            };
-        }
-        StepState::Suspended { wait } | StepState::Waiting { wait } => Some(reason(wait)),
-        StepState::Queued { permit } => Some(format!("permit:{permit}")),
-        StepState::Paused => Some("breakpoint".to_owned()),
-        StepState::Delegated { child, .. } => Some(format!("run:{child}")),
-        StepState::CompletedWithError { failure, .. } => Some(failure.reason.clone()),
-        StepState::Skipped { by } => Some(format!("by:{by}")),
-        StepState::BackingOff { until } => Some(format!("backoff:{}", rfc3339(*until))),
-        StepState::Failed { failure } => Some(failure.reason.clone()),
-        StepState::Unsatisfied { unsatisfied: Unsatisfied::Needs } => Some("needs".to_owned()),
-        StepState::Unsatisfied { unsatisfied: Unsatisfied::When } => Some("when".to_owned()),
-        StepState::Looping | StepState::Succeeded { .. } | StepState::Cancelled => None,
-    };
-    (status, reason)
+fn reason(run: &Run, around: &Around) -> Option<String> {
+    let is_open = run.status().is_open();
+    match (run.status(), run.stop()) {
+        (RunStatus::Failed { failure }, _) => Some(failure.reason.clone()),
+        (RunStatus::Succeeded { .. } | RunStatus::TimedOut, _) => None,
+        (_, Some(Stop::Strategy { run })) => Some(format!("replaced_by:{run}")),
+        (_, Some(Stop::Cancelled { .. })) if is_open => Some("cancelling".to_owned()),
+        (_, Some(Stop::Killed { .. })) if is_open => Some("killing".to_owned()),
+        (_, Some(Stop::TimedOut)) if is_open => Some("timing_out".to_owned()),
+        (_, Some(Stop::Failed { .. })) if is_open => Some("failing".to_owned()),
+        (RunStatus::Queued, _) => around.queue_reason.clone(),
+        (RunStatus::Running, _) if run.is_on_hold() => match run.origin() {
+            Origin::Iteration { parent, .. } => Some(format!("run:{parent}")),
+            _ => None,
+        },
+        _ => None,
+    }
 }

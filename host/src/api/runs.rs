@@ -1,19 +1,21 @@
-//! Runs: started, listed, shown, cancelled.
+//! Runs: started, listed, shown, with their logs.
 
+use super::around::Around;
 use super::problem::Problem;
-use super::run_view::{run_view, step_view_with_payloads};
-use super::view::{IterationView, LogLineView, PageView, RunItemView, RunView, StepView};
+use super::run_view::run_view;
+use super::user::User;
+use super::view::{LogLineView, PageView, RunItemView, RunView};
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::crash;
-use crate::driver::{Driver, RunAction, Snapshot, StartRun, VersionSelector};
+use crate::driver::{Driver, Snapshot, StartRun, VersionSelector};
 use crate::store::RunRecord;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use segno_engine::event::Cause;
-use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::id::{RunId, TenantId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -67,7 +69,8 @@ pub(super) struct ListQuery {
 /// With an `Idempotency-Key`, asking twice starts one run. The answer comes
 /// when the start is on stable storage.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/runs", tag = "runs",
-    params(("tenant" = String, Path), WaitQuery, ("Idempotency-Key" = Option<String>, Header)),
+    params(("tenant" = String, Path), WaitQuery, ("Idempotency-Key" = Option<String>, Header),
+        ("x-segno-user" = Option<String>, Header)),
     request_body = StartBody,
     responses((status = 201, body = RunView), (status = 200, body = RunView, description = "this key has started it before"),
         (status = 404, body = Problem), (status = 422, body = Problem)))]
@@ -75,24 +78,19 @@ pub(super) async fn start(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Query(query): Query<WaitQuery>,
+    User(by): User,
     headers: HeaderMap,
     body: Result<Json<StartBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let key = headers.get("idempotency-key").map(|key| {
-        let text = key.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
-        text.map(str::to_owned).ok_or_else(|| {
-            Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters")
-        })
-    });
     let start = StartRun {
         workflow: body.workflow,
         version: body.version.unwrap_or_default(),
         params: body.params,
         before: None,
         step_params: body.step_params,
-        cause: Cause::Manual { by: "api".to_owned() },
-        idempotency_key: key.transpose()?,
+        cause: Cause::Manual { by },
+        idempotency_key: idempotency_key(&headers)?,
     };
     let started = driver.start(&tenant, start).await?;
     crash::point("start is answered");
@@ -133,48 +131,6 @@ pub(super) async fn get(
     Ok(Json(shown_after(&driver, &tenant, run, query.wait).await?))
 }
 
-/// Show a step with its input and output
-#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}/steps/{step}", tag = "runs",
-    params(("tenant" = String, Path), ("run" = String, Path), ("step" = String, Path)),
-    responses((status = 200, body = StepView), (status = 404, body = Problem)))]
-pub(super) async fn step(
-    State(driver): State<Driver>,
-    Tenant(tenant): Tenant,
-    Path((_, run, step)): Path<(String, String, String)>,
-) -> Result<Json<StepView>, Problem> {
-    let (snapshot, place) = find_step(&driver, &tenant, &run, &step).await?;
-    Ok(Json(step_view_with_payloads(&snapshot, place, driver.clock().now())))
-}
-
-/// List the iterations of a `foreach`
-#[utoipa::path(get, path = "/v1/tenants/{tenant}/runs/{run}/steps/{step}/iterations", tag = "runs",
-    params(("tenant" = String, Path), ("run" = String, Path), ("step" = String, Path), PageQuery),
-    responses((status = 200, body = PageView<IterationView>), (status = 404, body = Problem)))]
-pub(super) async fn iterations(
-    State(driver): State<Driver>,
-    Tenant(tenant): Tenant,
-    Path((_, run, step)): Path<(String, String, String)>,
-    Query(query): Query<PageQuery>,
-) -> Result<Json<PageView<IterationView>>, Problem> {
-    let (snapshot, place) = find_step(&driver, &tenant, &run, &step).await?;
-    let first: u32 = match &query.cursor {
-        Some(cursor) => cursor.parse().map_err(|_| bad_cursor())?,
-        None => 0,
-    };
-    let known = &snapshot.run.steps()[place].iterations;
-    let Some(all) = known else {
-        return Ok(Json(PageView { items: Vec::new(), next: None }));
-    };
-    let end = all.next.min(first.saturating_add(query.limit() as u32));
-    let items = (first..end).map(|index| IterationView {
-        index,
-        run: snapshot.run.iteration_id(place as StepIndex, index).to_string(),
-        status: all.status_of(index).to_owned(),
-    });
-    let next = (end < all.next).then(|| end.to_string());
-    Ok(Json(PageView { items: items.collect(), next }))
-}
-
 /// Show the log of a run and of all its iterations
 ///
 /// In the order in which the attempts ended; what is under way comes last.
@@ -210,20 +166,15 @@ pub(super) async fn logs(
     Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
 }
 
-/// Cancel a run
-///
-/// What runs inside is stopped, iterations with it.
-#[utoipa::path(post, path = "/v1/tenants/{tenant}/runs/{run}/cancel", tag = "runs",
-    params(("tenant" = String, Path), ("run" = String, Path)),
-    responses((status = 202, body = RunView), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(super) async fn cancel(
-    State(driver): State<Driver>,
-    Tenant(tenant): Tenant,
-    Path((_, run)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<RunView>), Problem> {
-    let run = find(&driver, &tenant, &run)?;
-    driver.act(&tenant, run, (RunAction::Cancel, "api")).await?;
-    Ok((StatusCode::ACCEPTED, Json(shown_after(&driver, &tenant, run, None).await?)))
+/// The key by which a request may be made twice.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    match key.to_str().ok().filter(|text| (1..=255).contains(&text.len())) {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => Err(Problem::bad_request(
+            "an Idempotency-Key has 1 to 255 visible ASCII characters; shorten it",
+        )),
+    }
 }
 
 /// The run that a path names: by identifier, or as `workflow#number`.
@@ -266,26 +217,18 @@ async fn shown_after(
             result?;
         }
     }
-    Ok(run_view(&snapshot(driver, tenant, run).await?, driver.clock().now()))
+    shown(driver, tenant, run).await
 }
 
-pub(super) async fn find_step(
+/// A run as it stands.
+pub(super) async fn shown(
     driver: &Driver,
     tenant: &TenantId,
-    run: &str,
-    step: &str,
-) -> Result<(Snapshot, usize), Problem> {
-    let run = find(driver, tenant, run)?;
+    run: RunId,
+) -> Result<RunView, Problem> {
     let snapshot = snapshot(driver, tenant, run).await?;
-    let steps = &snapshot.run.body().steps;
-    match steps.iter().position(|known| known.id == step) {
-        Some(place) => Ok((snapshot, place)),
-        None => {
-            let ids: Vec<_> = steps.iter().map(|step| step.id.as_str()).collect();
-            let detail = format!("run {run} has no step {step:?}, but {}", ids.join(", "));
-            Err(Problem::not_found("step_not_found", detail))
-        }
-    }
+    let around = Around::of(driver, tenant, &snapshot).await?;
+    Ok(run_view(&snapshot, &around, driver.clock().now()))
 }
 
 fn run_item(record: RunRecord) -> RunItemView {
@@ -301,6 +244,6 @@ fn run_item(record: RunRecord) -> RunItemView {
     }
 }
 
-fn bad_cursor() -> Problem {
+pub(super) fn bad_cursor() -> Problem {
     Problem::bad_request("this cursor was not given out here; take `next` of the page before")
 }

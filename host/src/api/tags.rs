@@ -1,8 +1,9 @@
 //! Limits of tags: set, listed, taken away.
 
+use super::around::all_permits;
 use super::problem::Problem;
 use super::user::User;
-use super::view::PageView;
+use super::view::{PageView, PermitView};
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::driver::Driver;
@@ -10,7 +11,9 @@ use crate::store::TagLimit;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
+use segno_engine::id::TenantId;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// The limit of a tag.
@@ -31,6 +34,10 @@ pub(super) struct TagView {
     tag: String,
     /// The most steps with the tag that run code at once; 0 lets none begin.
     limit: u32,
+    /// How many attempts have its permit.
+    held: usize,
+    /// How many attempts wait that need it.
+    waiting: usize,
     /// Why, as whoever set it said.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
@@ -57,7 +64,9 @@ pub(super) async fn set(
 ) -> Result<Json<TagView>, Problem> {
     let Json(TagBody { limit, note }) =
         body.map_err(|error| Problem::bad_request(error.body_text()))?;
-    Ok(Json(driver.set_tag_limit(&tenant, (&tag, limit), note, &by).await?.into()))
+    let set = driver.set_tag_limit(&tenant, (&tag, limit), note, &by).await?;
+    let usage = usage(&driver, &tenant);
+    Ok(Json(with_usage(&usage, set)))
 }
 
 /// List the tags that have a limit
@@ -72,8 +81,9 @@ pub(super) async fn list(
     let paging = paging(query.limit, query.cursor.as_deref())?;
     let page = driver.store().tag_limits_page(&tenant, &paging)?;
     driver.store().barrier().durable().await?;
+    let usage = usage(&driver, &tenant);
     Ok(Json(PageView {
-        items: page.items.into_iter().map(TagView::from).collect(),
+        items: page.items.into_iter().map(|limit| with_usage(&usage, limit)).collect(),
         next: page.next.map(|next| next.to_string()),
     }))
 }
@@ -93,6 +103,19 @@ pub(super) async fn delete(
 impl From<TagLimit> for TagView {
     fn from(record: TagLimit) -> Self {
         let TagLimit { tag, max_allowed, note, by, at } = record;
-        Self { tag, limit: max_allowed, note, set_by: by, set_at: rfc3339(at) }
+        let (held, waiting) = (0, 0);
+        Self { tag, limit: max_allowed, held, waiting, note, set_by: by, set_at: rfc3339(at) }
     }
+}
+
+/// The permits of a tenant that somebody has or waits for, by name.
+fn usage(driver: &Driver, tenant: &TenantId) -> HashMap<String, PermitView> {
+    all_permits(driver, tenant).map(|permit| (permit.name.clone(), permit)).collect()
+}
+
+/// A tag, with how many have its permit and how many wait for it.
+fn with_usage(usage: &HashMap<String, PermitView>, limit: TagLimit) -> TagView {
+    let permit = usage.get(&format!("tag:{}", limit.tag));
+    let (held, waiting) = permit.map_or((0, 0), |permit| (permit.held, permit.waiting));
+    TagView { held, waiting, ..limit.into() }
 }

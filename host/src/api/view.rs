@@ -5,7 +5,9 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::payload::Payload;
 use segno_engine::run::Iterations;
 use segno_engine::usage::Usage;
+use segno_engine::workflow::ParamMode;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// One page of a list.
@@ -89,12 +91,31 @@ pub struct RunView {
     /// Which iteration it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iteration: Option<u32>,
-    /// How it stands: `queued`, `running`, `succeeded`, `failed`, `cancelled` or
-    /// `timed_out`.
+    /// The loop variables of an iteration, with those around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub loop_variables: Option<Payload>,
+    /// What led to it.
+    pub cause: CauseView,
+    /// How often it was taken up again after its end.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// How it stands: `queued`, `running`, `paused`, `succeeded`, `failed`,
+    /// `cancelled` or `timed_out`.
     pub status: String,
-    /// Why, for a program: `cancelling`, or the reason of the failure.
+    /// Why, for a program: `paused` (its workflow is), `blocked:<run>`,
+    /// `run_strategy:<run>` or `concurrency:<runs>` of a run that waits for its
+    /// turn, `replaced_by:<run>` of one that made room, `run:<id>` if the run around it is paused, `cancelling`, `killing`,
+    /// `timing_out` or `failing` of one that is being stopped, or the reason of
+    /// the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who paused or stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What may be done with it as it stands.
+    #[schema(value_type = Vec<String>, example = json!(["pause", "cancel", "kill"]))]
+    pub allowed: Vec<&'static str>,
     /// Since when it has this status.
     pub since: String,
     /// When it was created.
@@ -114,8 +135,51 @@ pub struct RunView {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureView>,
+    /// What it was given, in the order of the definition; an iteration has the
+    /// params of the run around it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<RunParamView>,
     /// Its steps, in the order of the definition.
     pub steps: Vec<StepView>,
+}
+
+/// What led to a run.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct CauseView {
+    /// `manual`, `fork`, `step` (it is a subworkflow or was started by a step) or
+    /// `iteration`.
+    pub kind: &'static str,
+    /// Who wanted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The run that it was forked from, or whose step it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// That step, or the one that a fork goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+/// A param of a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunParamView {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    #[schema(example = "list<int>")]
+    pub kind: String,
+    /// Who may change it.
+    #[schema(value_type = String, example = "mutable")]
+    pub mode: ParamMode,
+    /// Its value; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub value: Option<Value>,
+    /// Where the value comes from: `definition`, `start`, `retry`, `fork`,
+    /// `parent`, `schedule` or `signal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
 }
 
 /// Why something failed.
@@ -141,17 +205,18 @@ pub struct FailureView {
 pub struct StepView {
     /// Its id.
     pub step: String,
-    /// `component` or `foreach`.
+    /// `component`, `foreach`, `while`, `workflow`, `sleep`, `wait` or `noop`.
     pub kind: String,
     /// The component that it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
     /// How it stands: `pending`, `queued`, `running`, `suspended`, `waiting`,
-    /// `succeeded`, `failed`, `timed_out`, `unsatisfied` or `cancelled`.
+    /// `paused`, `succeeded`, `failed`, `timed_out`, `completed_with_error`,
+    /// `skipped`, `unsatisfied` or `cancelled`.
     pub status: String,
-    /// Why, for a program: `needs:<steps>`, `slots`, `signal:<name>`,
-    /// `timer:<moment>`, `run:<id>`, `backoff:<moment>`, `when`, or the reason of
-    /// the failure.
+    /// Why, for a program: `needs:<steps>`, `slots`, `permit:<name>`,
+    /// `breakpoint`, `signal:<name>`, `timer:<moment>`, `run:<id>`,
+    /// `backoff:<moment>`, `when`, `by:<who>`, or the reason of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it has this status.
@@ -179,9 +244,22 @@ pub struct StepView {
     /// How far the guest says it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressView>,
-    /// The iterations of a `foreach`.
+    /// The iterations of a loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iterations: Option<IterationsView>,
+    /// The run of its subworkflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildView>,
+    /// The tags whose permits it needs, besides those of its workflow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The permit that it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permit: Option<PermitView>,
+    /// What may be done with it as it stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, example = json!(["cancel", "kill", "skip"]))]
+    pub allowed: Vec<&'static str>,
     /// Why its last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureView>,
@@ -203,6 +281,38 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// The run of a subworkflow.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ChildView {
+    /// The run.
+    pub run: String,
+    /// Its workflow; absent while the run does not exist yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Its number within that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// How it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// A permit, and who stands in line for it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PermitView {
+    /// `tag:<tag>`, `workflow:<name>` (its `step_concurrency`) or `root:<run>`
+    /// (the run's `run_step_concurrency`).
+    #[schema(example = "tag:warehouse")]
+    pub name: String,
+    /// How many there are; absent if any number may have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// How many attempts have it.
+    pub held: usize,
+    /// How many attempts wait that need it.
+    pub waiting: usize,
+}
+
 /// How far a guest says it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProgressView {
@@ -214,7 +324,7 @@ pub struct ProgressView {
     pub message: String,
 }
 
-/// The iterations of a `foreach`, counted.
+/// The iterations of a loop, counted.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IterationsView {
     /// All of them.
@@ -227,15 +337,21 @@ pub struct IterationsView {
     pub failed: u32,
 }
 
-/// One iteration of a `foreach`.
+/// One iteration of a loop.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IterationView {
     /// Which one, from 0.
     pub index: u32,
     /// Its run.
     pub run: String,
-    /// `running`, `succeeded`, or `failed` if it failed or was cancelled.
+    /// `pending` if it is about to go on, `running`, `succeeded`, or `failed` if
+    /// it failed or was cancelled.
     pub status: String,
+    /// Its loop variables, with those around it; of a `while` only the last
+    /// iteration shows them here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub variables: Option<Payload>,
 }
 
 /// What attempts used.

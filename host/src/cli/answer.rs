@@ -105,15 +105,44 @@ pub(super) struct Run {
     pub(super) number: Option<u64>,
     pub(super) parent: Option<String>,
     pub(super) iteration: Option<u32>,
+    #[serde(default)]
+    pub(super) cause: Cause,
+    #[serde(default)]
+    pub(super) retries: u32,
+    pub(super) loop_variables: Option<Box<RawValue>>,
     pub(super) status: String,
     pub(super) reason: Option<String>,
+    pub(super) by: Option<String>,
+    #[serde(default)]
+    pub(super) allowed: Vec<String>,
     pub(super) created_at: String,
     pub(super) started_at: Option<String>,
     pub(super) ended_at: Option<String>,
     pub(super) duration_ms: u64,
     pub(super) output: Option<Box<RawValue>>,
     pub(super) failure: Option<Failure>,
+    #[serde(default)]
+    pub(super) params: Vec<RunParam>,
     pub(super) steps: Vec<Step>,
+}
+
+/// What led to a run.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Cause {
+    pub(super) kind: String,
+    pub(super) by: Option<String>,
+    pub(super) run: Option<String>,
+    pub(super) step: Option<String>,
+}
+
+/// A param of a run.
+#[derive(Debug, Deserialize)]
+pub(super) struct RunParam {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) value: Option<Box<RawValue>>,
+    pub(super) source: Option<String>,
 }
 
 /// Why something failed.
@@ -128,6 +157,8 @@ pub(super) struct Failure {
 #[derive(Debug, Deserialize)]
 pub(super) struct Step {
     pub(super) step: String,
+    #[serde(default)]
+    pub(super) kind: String,
     pub(super) component: Option<String>,
     pub(super) status: String,
     pub(super) reason: Option<String>,
@@ -136,7 +167,27 @@ pub(super) struct Step {
     pub(super) duration_ms: Option<u64>,
     pub(super) progress: Option<Progress>,
     pub(super) iterations: Option<Iterations>,
+    pub(super) child: Option<Child>,
+    pub(super) permit: Option<Permit>,
+    #[serde(default)]
+    pub(super) allowed: Vec<String>,
     pub(super) failure: Option<Failure>,
+}
+
+/// The run of a subworkflow.
+#[derive(Debug, Deserialize)]
+pub(super) struct Child {
+    pub(super) run: String,
+    pub(super) workflow: Option<String>,
+    pub(super) number: Option<u64>,
+}
+
+/// A permit, and who stands in line for it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Permit {
+    pub(super) limit: Option<u32>,
+    pub(super) held: u64,
+    pub(super) waiting: u64,
 }
 
 /// How far a guest says it is.
@@ -220,6 +271,10 @@ pub(super) struct WorkflowChange {
 pub(super) struct Tag {
     pub(super) tag: String,
     pub(super) limit: u32,
+    #[serde(default)]
+    pub(super) held: u64,
+    #[serde(default)]
+    pub(super) waiting: u64,
     pub(super) note: Option<String>,
     pub(super) set_by: String,
     pub(super) set_at: String,
@@ -248,10 +303,26 @@ impl Pin {
     }
 }
 
+impl Child {
+    /// Its short name, `report#3`, once it has one.
+    pub(super) fn name(&self) -> String {
+        match (&self.workflow, self.number) {
+            (Some(workflow), Some(number)) => format!("{workflow}#{number}"),
+            _ => self.run.clone(),
+        }
+    }
+}
+
 impl Run {
     /// Whether it can still change.
     pub(super) fn is_open(&self) -> bool {
         is_open(&self.status)
+    }
+
+    /// Whether everything in it is being stopped.
+    pub(super) fn is_stopping(&self) -> bool {
+        let words = ["cancelling", "killing", "timing_out", "failing"];
+        self.reason.as_deref().is_some_and(|reason| words.contains(&reason))
     }
 
     /// Its short name, `report#3`; an iteration goes by its identifier.

@@ -25,7 +25,7 @@ impl Ink {
     pub(super) fn of_status(status: &str) -> Self {
         match status {
             "succeeded" => Self::Good,
-            "failed" | "timed_out" => Self::Bad,
+            "failed" | "timed_out" | "completed_with_error" => Self::Bad,
             "running" => Self::Busy,
             "queued" | "waiting" | "suspended" | "paused" => Self::Waiting,
             _ => Self::Faint,

@@ -128,7 +128,10 @@ impl Driver {
 
     /// The run and the place of the step that a path leads to. Iterations are
     /// named by their index, from 0.
-    pub(super) fn locate(
+    ///
+    /// # Errors
+    /// There is no such run or step.
+    pub fn locate(
         &self,
         tenant: &TenantId,
         (run, path): (RunId, &str),
@@ -166,12 +169,25 @@ impl Driver {
 
     /// A run that was only looked at need not stay.
     pub(super) fn put_back(&self, live: &Arc<Live>) {
-        let is_over = !live.lock().run.status().is_open();
-        if is_over {
-            self.put_away(live, 0, false);
-        } else {
-            self.sleep_soon(live);
+        {
+            let state = live.lock();
+            if !state.run.status().is_open() {
+                let mut known = self.lock_live();
+                if known.get(&live.id).is_some_and(|known| Arc::ptr_eq(known, live)) {
+                    known.remove(&live.id);
+                }
+                return;
+            }
         }
+        self.sleep_soon(live);
+    }
+
+    /// Sees that a run which is over, and that somebody else may have put back,
+    /// is the one that is known. The caller holds its state.
+    pub(super) fn is_known(&self, live: &Arc<Live>) -> bool {
+        let mut known = self.lock_live();
+        let ours = known.entry(live.id).or_insert_with(|| Arc::clone(live));
+        Arc::ptr_eq(ours, live)
     }
 }
 

@@ -41,10 +41,23 @@ impl Ended {
     }
 }
 
-/// Whether the store shows that the run is over: whoever then looks for it
-/// there finds no open run.
-fn may_go(live: &Live) -> bool {
-    live.try_lock().is_some_and(|state| state.ticket.is_durable())
+/// What becomes of a run that has to go.
+enum Fate {
+    /// It goes: whoever looks for it in the store finds no open run.
+    Goes,
+    /// It was taken up again, and comes here once more.
+    IsOpen,
+    /// The store does not show yet that it is over, or somebody holds it.
+    Stays,
+}
+
+/// Never waits for the run: whoever asks may hold another.
+fn fate(live: &Live) -> Fate {
+    match live.try_lock() {
+        Some(state) if state.run.status().is_open() => Fate::IsOpen,
+        Some(state) if state.ticket.is_durable() => Fate::Goes,
+        _ => Fate::Stays,
+    }
 }
 
 impl Driver {
@@ -61,14 +74,15 @@ impl Driver {
         };
         for (run, bytes) in gone {
             let known = self.lock_live().get(&run).cloned();
-            // It may have been taken up again, and comes here once more.
-            if known.as_ref().is_some_and(|known| known.lock().run.status().is_open()) {
-                continue;
-            }
-            if known.is_none_or(|known| may_go(&known)) {
-                self.lock_live().remove(&run);
-            } else {
-                self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).keep(run, bytes);
+            match known.as_deref().map_or(Fate::Goes, fate) {
+                Fate::Goes => {
+                    self.lock_live().remove(&run);
+                }
+                Fate::IsOpen => {}
+                Fate::Stays => {
+                    let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+                    ended.keep(run, bytes);
+                }
             }
         }
     }

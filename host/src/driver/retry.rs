@@ -125,6 +125,10 @@ impl Driver {
         let mut starts = self.lock_starts();
         let mut state = live.lock();
         let was_over = !state.run.status().is_open();
+        if !self.is_known(live) {
+            let why = "somebody else takes the run up at this moment; look at it again";
+            return Err(ActionError::NotAllowed(why.to_owned()));
+        }
         decide(&state.run, &Command::Retry(Box::new(retry.clone())), self.0.clock.now())
             .map_err(|rejection| ActionError::from(Refusal::Rejected(rejection)))?;
         let place = Place::of(&state.run).map(Place::again).filter(|_| was_over);

@@ -5,8 +5,9 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{StepIndex, Timestamp};
 use crate::payload::Payload;
-use crate::run::{Deadline, Run, RunStatus, StepState};
+use crate::run::{Deadline, Run, RunStatus, StepRun, StepState};
 use crate::settle::killed;
+use crate::workflow::{FailureMode, Step};
 
 impl Run {
     pub(super) fn apply_action(&mut self, at: Timestamp, event: &Event) {
@@ -84,9 +85,7 @@ impl Run {
     }
 
     fn be_ready(&mut self, at: Timestamp, place: StepIndex) {
-        if let StepState::BackingOff { until } = self.steps[place as usize].state {
-            self.deadlines.remove(&(until, Deadline::Backoff(place)));
-        }
+        self.clear_backoff(place);
         self.active -= 1;
         self.steps[place as usize].keeps_journal = true;
         self.put(at, place, StepState::Pending { waiting_for: 0 });
@@ -126,5 +125,12 @@ impl Run {
             _ => None,
         });
         self.failure = failed.map(|(place, failure)| self.name_step(place, &failure));
+        let steps = self.steps.iter().zip(&self.body().steps);
+        let ends_at_once = |(step, definition): (&StepRun, &Step)| {
+            matches!(step.state, StepState::Failed { .. })
+                && definition.failure_mode == FailureMode::FailImmediately
+        };
+        // A failure that did not end the run before does not now.
+        self.fails_at_once = self.fails_at_once && steps.into_iter().any(ends_at_once);
     }
 }

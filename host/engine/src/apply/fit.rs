@@ -21,7 +21,7 @@ impl Run {
             Event::ForeachStarted { step, count, .. } => {
                 self.is_ready(*step) && *count as usize <= ITERATIONS_MAX
             }
-            Event::WhileStarted { step } | Event::StepPaused { step } => self.is_ready(*step),
+            Event::WhileStarted { step, .. } | Event::StepPaused { step } => self.is_ready(*step),
             Event::StepUnready { step, attempt, .. } => {
                 self.is_ready(*step) && self.steps[*step as usize].attempt + 1 == *attempt
             }

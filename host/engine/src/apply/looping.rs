@@ -34,16 +34,17 @@ impl Run {
         self.begin_loop(at, place, iterations);
     }
 
-    pub(super) fn start_while(&mut self, at: Timestamp, place: StepIndex) {
+    pub(super) fn start_while(&mut self, at: Timestamp, place: StepIndex, variables: &Payload) {
         let step = &mut self.steps[place as usize];
         let known = step.iterations.take().filter(|_| step.keeps_journal);
-        let iterations = match known {
+        let mut iterations = match known {
             Some(mut known) => {
                 known.go_on();
                 known
             }
             None => Box::new(Iterations::new(Payload::empty_object().clone(), 0)),
         };
+        iterations.variables = Some(variables.clone());
         self.begin_loop(at, place, iterations);
     }
 
@@ -83,10 +84,24 @@ impl Run {
         let is_while = matches!(self.body().steps[place as usize].kind, StepKind::While(_));
         let output = match self.loop_mut(place) {
             Some(iterations) if is_while => iterations.next_variables(),
-            Some(iterations) => iterations.take_output(),
+            Some(iterations) => {
+                let output = iterations.output();
+                iterations.outputs.clear();
+                output
+            }
             None => Payload::null(),
         };
         self.finish(at, place, StepState::Succeeded { output });
+    }
+
+    /// What there is of an output of a loop that failed. A retry may go on with
+    /// it, so it keeps what it has.
+    pub(super) fn output_so_far(&self, place: StepIndex) -> Option<Payload> {
+        let iterations = self.steps[place as usize].iterations.as_deref()?;
+        Some(match self.body().steps[place as usize].kind {
+            StepKind::While(_) => iterations.next_variables(),
+            _ => iterations.output(),
+        })
     }
 
     pub(super) fn loop_stopped(&mut self, at: Timestamp, place: StepIndex) {
@@ -189,7 +204,7 @@ impl Iterations {
 
     /// How many more may start now.
     pub(crate) fn startable(&self, definition: &Step, stopping: bool) -> u32 {
-        let failed = self.failure.is_some() && !self.goes_on;
+        let failed = !self.failed.is_empty() && !self.goes_on;
         if stopping || self.ending.is_some() || (failed && self.again.is_empty()) {
             return 0;
         }
@@ -210,7 +225,7 @@ impl Iterations {
     /// Whether nothing runs and nothing will, unless the condition of a `while`
     /// says so.
     pub(crate) fn is_over(&self, definition: &Step, stopping: bool) -> bool {
-        let failed = self.failure.is_some() && !self.goes_on;
+        let failed = !self.failed.is_empty() && !self.goes_on;
         let is_last = match definition.kind {
             StepKind::Foreach(_) => self.next == self.count,
             _ => true,
@@ -243,9 +258,8 @@ impl Iterations {
 
     /// The list of all outputs, in the order of the iterations; null where there
     /// is none.
-    pub(super) fn take_output(&mut self) -> Payload {
-        let (outputs, null) = (std::mem::take(&mut self.outputs), Payload::null());
-        let outputs = outputs.iter();
+    fn output(&self) -> Payload {
+        let (outputs, null) = (self.outputs.iter(), Payload::null());
         Payload::from_elements(outputs.map(|output| output.as_ref().unwrap_or(&null)))
     }
 }

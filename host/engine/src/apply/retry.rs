@@ -28,7 +28,6 @@ impl Run {
         for step in steps {
             self.reset(at, *step, fresh.contains(step));
         }
-        self.count_needs();
         match inner {
             RetryTarget::Iteration(step, index, inner) => self.reopen(at, *step, (*index, inner)),
             RetryTarget::Child(step, inner) => {
@@ -36,8 +35,8 @@ impl Run {
             }
             _ => {}
         }
+        self.count_needs();
         self.find_failure();
-        self.fails_at_once &= self.failure.is_some();
         if *queued && was_over {
             return;
         }
@@ -59,6 +58,8 @@ impl Run {
         step.below = Rollup::default();
         step.child_target = RetryTarget::Incomplete;
         if is_fresh {
+            step.begin_afresh();
+            step.input = None;
             step.round += u32::from(step.iterations.take().is_some());
             step.child = None;
         }
@@ -70,11 +71,16 @@ impl Run {
         let Some(iterations) = step.iterations.as_deref_mut() else { return };
         iterations.let_go_on(index, inner.clone());
         iterations.ending = None;
+        // Whether others had failed is asked when nothing is under way.
+        iterations.failure = None;
         if step.state != StepState::Looping {
             step.state = StepState::Looping;
             step.since = at;
             step.attempt_at = at;
             self.active += 1;
+            if self.status == RunStatus::Queued {
+                return;
+            }
             self.set_timeout(at, place);
         }
         self.put_loop_on_agenda(place);

@@ -120,6 +120,8 @@ impl Run {
     /// What may be done with it as it stands.
     pub fn allowed_actions(&self) -> Vec<&'static str> {
         match self.status() {
+            // It ends already.
+            status if status.is_open() && self.stop().is_some() => Vec::new(),
             RunStatus::Queued => vec!["cancel", "kill"],
             RunStatus::Running => vec!["pause", "cancel", "kill"],
             RunStatus::Paused => vec!["resume", "cancel", "kill"],
@@ -138,10 +140,18 @@ impl Run {
                 false => vec!["retry", "skip"],
             };
         }
+        if self.stop().is_some() || is_ending(self, step) {
+            return Vec::new();
+        }
         match state {
             StepState::Paused => vec!["resume", "cancel", "kill", "skip"],
             StepState::Waiting { .. } if is_gate(self, step) => {
                 vec!["bypass", "cancel", "kill", "skip"]
+            }
+            StepState::Failed { .. } | StepState::Cancelled
+                if *self.status() == RunStatus::Queued =>
+            {
+                vec!["skip"]
             }
             StepState::Failed { .. } | StepState::Cancelled => vec!["retry", "skip"],
             state if state.is_over() => Vec::new(),

@@ -19,7 +19,9 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
         }
         Command::Wake { step, sequence, wake } => {
             let waits = |wait: &Wait| wait.sequence == *sequence && wait.expects(wake);
-            if !run.wait_of(*step).is_some_and(waits) {
+            let is_suspended =
+                matches!(run.state_of(*step), Some(StepState::Suspended { wait }) if waits(wait));
+            if !is_suspended {
                 return Err(Rejection::NotWaiting { step: *step });
             }
             vec![resumed(run, *step, wake.clone())]
@@ -56,7 +58,8 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             }
             let ended = Event::ChildEnded { step: *step, child: *child, rollup: *rollup };
             let mut events = vec![ended];
-            if matches!(run.state_of(*step), Some(StepState::Delegated { .. })) {
+            let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if current == child);
+            if run.state_of(*step).is_some_and(is_current) {
                 events.push(delegated_result(run, *step, result));
             } else if let Some(index) =
                 run.wait_of(*step).and_then(|wait| wait.index_of_run(*child))
@@ -66,9 +69,13 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             events
         }
         Command::EndWait { step, output } => {
-            let Some(StepState::Waiting { .. }) = run.state_of(*step) else {
+            let Some(StepState::Waiting { wait }) = run.state_of(*step) else {
                 return Err(Rejection::NotWaiting { step: *step });
             };
+            // One that sleeps is woken by its moment.
+            if wait.signals.is_empty() {
+                return Err(Rejection::NotWaiting { step: *step });
+            }
             let attempt = run.steps()[*step as usize].attempt;
             let (output, usage) = (output.clone(), Usage::default());
             vec![Event::StepSucceeded { step: *step, attempt, output, usage }]

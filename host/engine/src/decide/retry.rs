@@ -43,6 +43,7 @@ fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
 fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
     let open: Vec<_> = incomplete(run).collect();
     match retry.target.clone() {
+        // Without an open step, only the output of the run failed.
         RetryTarget::Incomplete if matches!(run.status(), RunStatus::Succeeded { .. }) => {
             Err(not_allowed(run, "retry"))
         }
@@ -113,9 +114,15 @@ fn is_over(run: &Run, step: StepIndex) -> bool {
 
 /// Whether an iteration is over, without having succeeded.
 fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
+    let state = run.state_of(step);
+    let is_complete = state.is_some_and(StepState::is_complete);
+    let is_settled = match run.looping(step) {
+        Some(iterations) => iterations.ending.is_none(),
+        // What depends on a complete loop goes on already, while the run does.
+        None => is_over(run, step) && !(is_complete && run.status().is_open()),
+    };
     let iterations = run.steps()[step as usize].iterations.as_deref();
-    iterations.is_some_and(|all| all.failed.contains(&index) && all.ending.is_none())
-        || iterations.is_some_and(|all| all.failed.contains(&index) && is_over(run, step))
+    is_settled && iterations.is_some_and(|all| all.failed.contains(&index))
 }
 
 /// The step and everything that waits for it, directly or not.

@@ -24,6 +24,8 @@ pub struct StepRun {
     pub attempt: Attempt,
     /// When that attempt started.
     pub attempt_at: Timestamp,
+    /// When that attempt, or the loop, is timed out.
+    pub(crate) timeout_at: Option<Timestamp>,
     /// Its input, once it has one.
     pub input: Option<Payload>,
     /// Where the journal begins: higher each time that the step continued as new.
@@ -52,7 +54,7 @@ pub struct StepRun {
     /// What of that run was taken up again the last time.
     pub child_target: RetryTarget,
     /// How the steps of its subworkflow ended.
-    pub(crate) below: Rollup,
+    pub below: Rollup,
     /// Whether it has been let go past its breakpoint.
     pub(crate) is_past_breakpoint: bool,
     /// Whether it goes on with what it has if its input is as it was.
@@ -178,6 +180,7 @@ impl StepRun {
             started_at: None,
             attempt: 0,
             attempt_at: at,
+            timeout_at: None,
             input: None,
             sequence: 0,
             waited: 0,

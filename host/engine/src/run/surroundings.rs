@@ -105,6 +105,18 @@ impl Run {
         Some((self.iteration_id(step, index), origin))
     }
 
+    /// The loop variables that an iteration has which has started, with those
+    /// around it. Of a `while` only the last is known.
+    pub fn iteration_variables(&self, step: StepIndex, index: u32) -> Option<Payload> {
+        let iterations = self.steps.get(step as usize)?.iterations.as_deref()?;
+        let is_foreach = matches!(self.body().steps[step as usize].kind, StepKind::Foreach(_));
+        let is_known = match is_foreach {
+            true => index < iterations.next,
+            false => index + 1 == iterations.next,
+        };
+        is_known.then(|| self.loop_variables_of(iterations, step, index))
+    }
+
     /// The element of the product of all lists at `index`, where the first
     /// variable varies fastest, as in Maestro; of a `while`, what it has now.
     fn loop_variables_of(&self, iterations: &Iterations, step: StepIndex, index: u32) -> Payload {

@@ -56,10 +56,11 @@ pub(super) fn start_while(
     step: StepIndex,
     looped: &While,
 ) -> Result<Vec<Event>, Failure> {
-    let started = Event::WhileStarted { step };
+    let started = |variables| Event::WhileStarted { step, variables };
     let before = &run.steps()[step as usize];
-    if before.keeps_journal && before.iterations.is_some() {
-        return Ok(vec![started]);
+    let known = before.iterations.as_ref().filter(|_| before.keeps_journal);
+    if let Some(variables) = known.and_then(|iterations| iterations.variables.clone()) {
+        return Ok(vec![started(variables)]);
     }
     let mut variables = Map::new();
     for (name, value) in &looped.variables {
@@ -70,8 +71,11 @@ pub(super) fn start_while(
     }
     let variables = Payload::from(Value::Object(variables));
     Ok(match holds(run, looped, &variables)? {
-        true => vec![started, Event::WhileContinued { step, index: 0, variables }],
-        false => vec![started, Event::LoopSucceeded { step }],
+        true => {
+            let first = Event::WhileContinued { step, index: 0, variables: variables.clone() };
+            vec![started(variables), first]
+        }
+        false => vec![started(variables), Event::LoopSucceeded { step }],
     })
 }
 
@@ -120,6 +124,12 @@ pub(super) fn settle(
         }
         (Some(_), _) => vec![Event::LoopStopped { step: place }],
         (None, Some(failure)) => vec![Event::StepFailed { step: place, failure: failure.clone() }],
+        (None, None) if !iterations.failed.is_empty() => {
+            let index = iterations.failed.first().copied().unwrap_or_default();
+            let message = format!("iteration {index} had failed and was not retried");
+            let failure = Failure::new(FailureKind::Fatal, "iteration", message);
+            vec![Event::StepFailed { step: place, failure }]
+        }
         (None, None) => match &step.kind {
             StepKind::While(looped) => turn(run, place, looped, iterations),
             _ => vec![Event::LoopSucceeded { step: place }],

@@ -97,7 +97,11 @@ proptest! {
                 assert!(after.status().is_open(), "{:#?}", Picture::of(&after));
             }
             for (child, step) in after.children() {
-                let is_new = matches!(command, Command::StartChild { child: new, .. } if new == *child);
+                let is_new = events.iter().any(|event| match event {
+                    Event::ChildStarted { child: new, .. }
+                    | Event::SubworkflowStarted { child: new, .. } => new == child,
+                    _ => false,
+                });
                 assert!(is_new || before.children().get(child) == Some(step));
             }
             for child in before.children().keys() {

@@ -3,12 +3,12 @@
 
 use segno_engine::command::Command;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, Origin, Stop};
+use segno_engine::event::{Ending, Event, Origin, Stop};
 use segno_engine::failure::Failure;
-use segno_engine::id::Timestamp;
-use segno_engine::run::{Run, StepRun, StepState};
+use segno_engine::id::{RunId, StepIndex, Timestamp};
+use segno_engine::run::{Run, RunStatus, StepRun, StepState};
 use segno_engine::wait::Wake;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The moments at which steps go on, as the run itself has them: it shows them
 /// to nobody but its author.
@@ -25,93 +25,152 @@ pub fn wait_deadlines(run: &Run) -> Vec<(Timestamp, u32)> {
     deadlines.split("(Timestamp").filter_map(wait).collect()
 }
 
+/// What is in flight, by what would end it.
+pub type Asked = BTreeMap<String, Effect>;
+
 /// Enters the effects of `events`.
-pub fn ask(asked: &mut BTreeSet<String>, run: &Run, events: &[Event]) {
-    if !run.status().is_open() {
-        // Runs that its steps started and did not wait for go on without it.
-        asked.retain(|effect| !effect.starts_with("WatchChild"));
-    }
+pub fn ask(asked: &mut Asked, run: &Run, events: &[Event]) {
     for effect in events.iter().flat_map(|event| run.effects_of(event)) {
         match effect {
             Effect::AbortAttempt { step, attempt } => {
-                asked.remove(&key(&Effect::RunAttempt { step, attempt }));
-            }
-            Effect::CancelIteration { step, index } => {
-                asked.remove(&key(&Effect::StartIteration { step, index }));
-                asked.insert(key(&effect));
-            }
-            Effect::CancelChild { step, child } => {
-                asked.remove(&key(&Effect::WatchChild { step, child }));
-                asked.insert(key(&effect));
-            }
-            Effect::RunAttempt { .. }
-            | Effect::StartIteration { .. }
-            | Effect::WatchChild { .. } => {
-                asked.insert(key(&effect));
+                asked.remove(&slot(run, &Effect::RunAttempt { step, attempt }));
             }
             // They want no answer.
-            Effect::ReportEnd { .. } | Effect::ReportChild { .. } => {}
+            Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellIterations => {}
+            _ => {
+                asked.insert(slot(run, &effect), effect);
+            }
         }
     }
+    if events.iter().any(|event| matches!(event, Event::RunRetried { .. })) {
+        // What a step had started is its own again, though it may have been told
+        // to end.
+        for effect in asked.values_mut() {
+            match *effect {
+                Effect::CancelChild { step, child }
+                    if run.outstanding().contains(&Effect::WatchChild { step, child }) =>
+                {
+                    *effect = Effect::WatchChild { step, child };
+                }
+                _ => {}
+            }
+        }
+    }
+    asked.retain(|_, effect| match effect {
+        // Nobody minds when a signal comes that is not waited for any more.
+        Effect::AwaitSignal { step } => run.wait_of(*step).is_some(),
+        // Runs that its steps started and did not wait for go on without it.
+        Effect::WatchChild { .. } | Effect::StartSubworkflow { .. } => run.status().is_open(),
+        _ => true,
+    });
 }
 
 /// Strikes out what `command` answers.
-pub fn answer(asked: &mut BTreeSet<String>, command: &Command) {
-    for effect in answered(command) {
-        asked.remove(&key(&effect));
+pub fn answer(asked: &mut Asked, command: &Command) {
+    if let Some(slot) = answered(command) {
+        asked.remove(&slot);
     }
 }
 
-/// An effect as something that can be looked up.
-pub fn key(effect: &Effect) -> String {
-    format!("{effect:?}")
+/// What is in flight by the state of the run.
+pub fn outstanding(run: &Run) -> Asked {
+    run.outstanding().into_iter().map(|effect| (slot(run, &effect), effect)).collect()
 }
 
-/// The effects that may have asked for this command.
-pub fn answered(command: &Command) -> Vec<Effect> {
-    match *command {
+/// What ends an effect.
+fn slot(run: &Run, effect: &Effect) -> String {
+    match effect {
+        Effect::RunAttempt { step, attempt }
+        | Effect::AbortAttempt { step, attempt }
+        | Effect::AwaitPermits { step, attempt } => of_attempt(*step, *attempt),
+        Effect::StartIteration { step, index }
+        | Effect::RetryIteration { step, index, .. }
+        | Effect::CancelIteration { step, index } => of_iteration(*step, *index),
+        Effect::WatchChild { step, child } | Effect::CancelChild { step, child } => {
+            of_child(*step, *child)
+        }
+        Effect::StartSubworkflow { step } => {
+            let child = run.steps()[*step as usize].child;
+            of_child(*step, child.expect("a subworkflow has a run"))
+        }
+        Effect::AwaitSignal { step } => format!("signal of {step}"),
+        Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellIterations => {
+            panic!("{effect:?} wants no answer")
+        }
+    }
+}
+
+fn of_attempt(step: StepIndex, attempt: u32) -> String {
+    format!("attempt {attempt} of {step}")
+}
+
+fn of_iteration(step: StepIndex, index: u32) -> String {
+    format!("iteration {index} of {step}")
+}
+
+fn of_child(step: StepIndex, child: RunId) -> String {
+    format!("run {child} of {step}")
+}
+
+/// What this command ends.
+fn answered(command: &Command) -> Option<String> {
+    Some(match command {
         // Who suspends, finishes or continues has played the attempt as far as it goes.
         Command::FinishAttempt { step, attempt, .. }
         | Command::Suspend { step, attempt, .. }
-        | Command::Continue { step, attempt, .. } => vec![Effect::RunAttempt { step, attempt }],
-        Command::EndChild { step, child } => {
-            vec![Effect::WatchChild { step, child }, Effect::CancelChild { step, child }]
-        }
-        Command::EndIteration { step, index, .. } => {
-            vec![Effect::StartIteration { step, index }, Effect::CancelIteration { step, index }]
-        }
-        Command::CheckDeadlines
-        | Command::Cancel { .. }
-        | Command::Wake { .. }
-        | Command::PutAway { .. }
-        | Command::StartChild { .. } => Vec::new(),
-    }
+        | Command::Hold { step, attempt, .. }
+        | Command::Release { step, attempt }
+        | Command::Continue { step, attempt, .. } => of_attempt(*step, *attempt),
+        Command::EndChild { step, child, .. } => of_child(*step, *child),
+        Command::EndIteration { step, index, .. } => of_iteration(*step, *index),
+        Command::EndWait { step, .. } => format!("signal of {step}"),
+        _ => return None,
+    })
 }
 
-/// Whether the run wants this command.
-pub fn is_awaited(run: &Run, command: &Command) -> bool {
-    match command {
+/// Whether the run wants this command; nothing for what somebody does by hand.
+pub fn is_awaited(run: &Run, command: &Command) -> Option<bool> {
+    Some(match command {
         Command::CheckDeadlines => true,
-        Command::Cancel { .. } => run.status().is_open(),
         Command::Wake { step, sequence, wake } => {
-            run.wait_of(*step).is_some_and(|wait| wait.sequence == *sequence && wait.expects(wake))
+            is_suspended(run, *step)
+                && run
+                    .wait_of(*step)
+                    .is_some_and(|wait| wait.sequence == *sequence && wait.expects(wake))
         }
         Command::PutAway { step, attempt, .. } => run.is_under_way(*step, *attempt),
         Command::StartChild { step, attempt, .. } => run.is_running(*step, *attempt),
-        Command::FinishAttempt { .. }
-        | Command::EndIteration { .. }
-        | Command::Suspend { .. }
-        | Command::Continue { .. }
-        | Command::EndChild { .. } => {
-            let outstanding = run.outstanding();
-            answered(command).iter().any(|effect| outstanding.contains(effect))
+        Command::FinishAttempt { step, attempt, .. }
+        | Command::Suspend { step, attempt, .. }
+        | Command::Hold { step, attempt, .. }
+        | Command::Continue { step, attempt, .. } => {
+            let effect = Effect::RunAttempt { step: *step, attempt: *attempt };
+            run.outstanding().contains(&effect)
         }
-    }
+        Command::Release { step, attempt } => {
+            let effect = Effect::AwaitPermits { step: *step, attempt: *attempt };
+            run.outstanding().contains(&effect)
+        }
+        Command::EndWait { step, .. } => {
+            run.outstanding().contains(&Effect::AwaitSignal { step: *step })
+        }
+        Command::EndIteration { .. } | Command::EndChild { .. } => {
+            let slot = answered(command).expect("it ends something");
+            outstanding(run).contains_key(&slot)
+        }
+        _ => return None,
+    })
+}
+
+fn is_suspended(run: &Run, step: StepIndex) -> bool {
+    let state = run.steps().get(step as usize).map(|step| &step.state);
+    matches!(state, Some(StepState::Suspended { .. }))
 }
 
 /// Every deadline of a run, from what can be seen of it.
 pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
-    let goes_on = run.status().is_open() && run.stop().is_none();
+    let has_begun = run.status().is_open() && *run.status() != RunStatus::Queued;
+    let goes_on = has_begun && run.stop().is_none();
     let of_run = match run.origin() {
         Origin::Start { .. } | Origin::Child { .. } => run.timeout_ms(),
         Origin::Iteration { .. } => None,
@@ -121,12 +180,14 @@ pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
         let timeout = || Some(step.attempt_at.plus_ms(run.timeout_of(place as u32)?));
         match &step.state {
             StepState::Running => timeout(),
-            StepState::Suspended { wait } => {
+            StepState::Delegated { .. } => timeout(),
+            StepState::Suspended { wait } | StepState::Waiting { wait } => {
                 let moment = wait.timer.map(|timer| timer.until);
                 timeout().into_iter().chain(moment).min()
             }
             StepState::Looping if !is_stopping(step) => timeout(),
-            StepState::BackingOff { until } => Some(*until),
+            // Whoever is paused begins nothing.
+            StepState::BackingOff { until } if !run.holds_iterations() => Some(*until),
             _ => None,
         }
     };
@@ -135,7 +196,7 @@ pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
 }
 
 fn is_stopping(step: &StepRun) -> bool {
-    step.iterations.as_ref().is_some_and(|iterations| iterations.stopping)
+    step.iterations.as_ref().is_some_and(|iterations| iterations.ending.is_some())
 }
 
 /// When something that only a deadline brings about was due.
@@ -148,7 +209,8 @@ pub fn due(before: &Run, event: &Event) -> Option<Timestamp> {
         Event::AttemptStarted { step, attempt } if *attempt > 1 => {
             match before.steps()[*step as usize].state {
                 StepState::BackingOff { until } => Some(until),
-                _ => panic!("attempt {attempt} did not follow a wait"),
+                // Somebody retried it.
+                _ => None,
             }
         }
         Event::AttemptFailed { step, failure: Failure { reason, .. }, .. }
@@ -159,7 +221,15 @@ pub fn due(before: &Run, event: &Event) -> Option<Timestamp> {
         Event::AttemptResumed { step, wake: Wake::Timer { .. }, .. } => {
             Some(before.wait_of(*step)?.timer?.until)
         }
-        Event::LoopStopRequested { step, .. } => Some(since(*step)),
+        Event::LoopStopRequested { step, ending: Ending::Failed(Failure { reason, .. }) }
+            if reason == "timeout" =>
+        {
+            Some(since(*step))
+        }
+        Event::StepReady { step } => match before.steps()[*step as usize].state {
+            StepState::BackingOff { until } => Some(until),
+            _ => panic!("step {step} was not waiting for its next attempt"),
+        },
         Event::StopRequested { stop: Stop::TimedOut } => {
             let timeout = before.timeout_ms().unwrap_or(u64::MAX);
             before.started_at().map(|started| started.plus_ms(timeout))
@@ -176,11 +246,17 @@ pub fn rank(state: &StepState) -> u8 {
     match state {
         StepState::Pending { .. } => 0,
         StepState::Running
+        | StepState::Paused
+        | StepState::Queued { .. }
         | StepState::BackingOff { .. }
         | StepState::Suspended { .. }
+        | StepState::Waiting { .. }
+        | StepState::Delegated { .. }
         | StepState::Looping => 1,
         StepState::Succeeded { .. }
+        | StepState::CompletedWithError { .. }
         | StepState::Failed { .. }
+        | StepState::Skipped { .. }
         | StepState::Unsatisfied { .. }
         | StepState::Cancelled => OVER,
     }

@@ -2,20 +2,23 @@
 //! fit the state of the run and some don't. All turns are kept, so that a law
 //! can look at the run before and after each.
 
+use crate::action;
 use crate::catalog;
-use crate::plan::{Bounds, Choices, Plan};
+use crate::plan::{Bounds, Choices, Plan, numbers};
 use segno_engine::command::{Command, Outcome};
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::event::{Cause, Ending, Event, Given, IterationResult, Origin, Record};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
+use segno_engine::rollup::{Rollup, StepStatus};
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::signal::Params;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most turns of one history.
@@ -34,6 +37,10 @@ pub struct History {
     /// All turns, rejected ones too.
     pub turns: Vec<Turn>,
     now: Timestamp,
+    /// Where somebody wants the run to stop.
+    breakpoints: Arc<BTreeSet<String>>,
+    /// Whether what is around it is paused.
+    is_held: bool,
 }
 
 /// A command, and what came of it.
@@ -55,20 +62,24 @@ impl History {
     /// they are, the simpler it is.
     pub fn random(numbers: Vec<u32>) -> Self {
         let mut choices = Choices::new(numbers.into_iter());
-        let bounds = Bounds { steps_max: 6, depth_max: 2, has_timeouts: true };
+        let bounds =
+            Bounds { steps_max: 6, depth_max: 2, has_timeouts: true, has_subworkflows: true };
         let plan = Plan::random(&mut choices, bounds);
         let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
         let id = RunId::new(Timestamp(1_000_000), 7);
-        let params = Payload::from(json!({ "k": 1 }));
+        let given = Given::params(Payload::from(json!({ "k": 1 })));
         let (number, parent) = (1, RunId::new(Timestamp(1), 1));
         let origin = match choices.chance(20) {
-            true => Origin::Child { number, params, parent, step: 2, root: parent, depth: 1 },
-            false => Origin::Start { number, params },
+            true => Origin::Child { number, given, parent, step: 2, root: parent, depth: 1 },
+            false => {
+                let cause = Cause::Manual { by: "somebody".to_owned() };
+                Origin::Start { number, given, cause }
+            }
         };
         let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
         let surroundings = Surroundings::unknown();
         let now = Timestamp(1_000_000);
-        let begun = Run::begin(id, workflow, surroundings.clone(), created, now);
+        let begun = Run::begin(id, workflow, surroundings.clone(), (created, now));
         let mut history = Self::of(begun.expect("it was created"), surroundings, now);
         let mut descends = choices.chance(50);
         for _ in 0..choices.below(TURNS_MAX) {
@@ -83,7 +94,22 @@ impl History {
 
     fn of((run, events): (Run, Vec<Event>), surroundings: Surroundings, now: Timestamp) -> Self {
         let records = vec![Record { at: now, events }];
-        Self { surroundings, begun: run.clone(), run, records, turns: Vec::new(), now }
+        Self {
+            surroundings,
+            begun: run.clone(),
+            run,
+            records,
+            turns: Vec::new(),
+            now,
+            breakpoints: Arc::default(),
+            is_held: false,
+        }
+    }
+
+    /// Says to a run that was built again what is no part of its history.
+    pub fn tell(&self, run: &mut Run) {
+        run.set_breakpoints(Arc::clone(&self.breakpoints));
+        run.set_held(self.is_held);
     }
 
     /// The history of an iteration that is under way, if one is.
@@ -98,13 +124,20 @@ impl History {
         let created = Event::RunCreated { workflow: "random".to_owned(), version: 1, origin };
         let surroundings = self.run.surroundings_of(step);
         let workflow = Arc::clone(self.run.workflow());
-        let begun = Run::begin(id, workflow, surroundings.clone(), created, self.now);
+        let begun = Run::begin(id, workflow, surroundings.clone(), (created, self.now));
         Some(Self::of(begun.expect("it was created"), surroundings, self.now))
     }
 
     fn turn(&mut self, choices: &mut Choices) {
+        if choices.chance(8) {
+            self.turn_switches(choices);
+        }
         let command = self.command(choices);
         let before = self.run.clone();
+        self.take(before, command);
+    }
+
+    fn take(&mut self, before: Run, command: Command) {
         let result = self.run.handle(&command, self.now);
         if let Ok((at, events)) = &result
             && !events.is_empty()
@@ -115,6 +148,19 @@ impl History {
         self.turns.push(Turn { before, command, now: self.now, result, after });
     }
 
+    /// Breakpoints come and go, and what is around the run is paused or not.
+    fn turn_switches(&mut self, choices: &mut Choices) {
+        let steps = self.run.body().steps.iter().filter(|_| choices.chance(30));
+        self.breakpoints = Arc::new(steps.map(|step| step.id.clone()).collect());
+        self.run.set_breakpoints(Arc::clone(&self.breakpoints));
+        self.is_held = choices.chance(20);
+        self.run.set_held(self.is_held);
+        // Whoever says it looks at the run.
+        let before = self.run.clone();
+        let command = Command::CheckDeadlines;
+        self.take(before, command);
+    }
+
     fn command(&mut self, choices: &mut Choices) -> Command {
         let outstanding = self.run.outstanding();
         self.now = self.now.plus_ms(u64::from(choices.below(500)));
@@ -122,7 +168,8 @@ impl History {
             .filter(|step| self.run.wait_of(*step).is_some())
             .collect();
         match (choices.below(20), choices.pick(&outstanding)) {
-            (0..=8, Some(effect)) => self.answer(effect, choices),
+            (0..=7, Some(effect)) => self.answer(effect, choices),
+            (8, Some(_)) => action::random(&self.run, choices),
             (16..=18, _) if !suspended.is_empty() => {
                 let step = *choices.pick(&suspended).expect("there is one");
                 self.of_suspended(step, choices)
@@ -132,7 +179,9 @@ impl History {
                 Some(turn) => turn.command.clone(),
                 None => Command::CheckDeadlines,
             },
-            (11, _) if choices.chance(30) => Command::Cancel { by: "somebody".to_owned() },
+            (11, _) => action::random(&self.run, choices),
+            // What is over only goes on by hand.
+            (1..=8, None) if choices.chance(60) => action::random(&self.run, choices),
             (12, _) => {
                 let back = u64::from(choices.below(100_000));
                 self.now = Timestamp(self.now.0.saturating_sub(back));
@@ -165,20 +214,31 @@ impl History {
                 finish((*step, *attempt), choices)
             }
             Effect::StartIteration { step, index }
+            | Effect::RetryIteration { step, index, .. }
             | Effect::CancelIteration { step, index }
             | Effect::ReportEnd { step, index, .. } => end((*step, *index), choices),
             Effect::WatchChild { step, child } | Effect::CancelChild { step, child } => {
-                Command::EndChild { step: *step, child: *child }
+                end_child((*step, *child), choices)
             }
-            Effect::ReportChild { step, .. } => {
-                Command::EndChild { step: *step, child: self.run.id() }
+            Effect::ReportChild { step, .. } => end_child((*step, self.run.id()), choices),
+            Effect::StartSubworkflow { step } => {
+                let child = self.run.steps()[*step as usize].child;
+                end_child((*step, child.expect("it is under way")), choices)
             }
+            Effect::AwaitSignal { step } => {
+                Command::EndWait { step: *step, output: output(choices) }
+            }
+            Effect::AwaitPermits { step, attempt } => {
+                Command::Release { step: *step, attempt: *attempt }
+            }
+            Effect::TellIterations => Command::CheckDeadlines,
         }
     }
 
     /// What a running attempt may ask for.
     fn durable_call(&self, (step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
-        match choices.below(10) {
+        match choices.below(12) {
+            10..=11 => Command::Hold { step, attempt, permit: "tag:x".to_owned() },
             0 => Command::Continue {
                 step,
                 attempt,
@@ -204,7 +264,7 @@ impl History {
             (0, _) => {
                 Command::PutAway { step, attempt, usage: Usage { wall_us: 3, ..Usage::default() } }
             }
-            (1 | 2, Some(RunWait { run, .. })) => Command::EndChild { step, child: *run },
+            (1 | 2, Some(RunWait { run, .. })) => end_child((step, *run), choices),
             _ => match wake(wait) {
                 Some(wake) => Command::Wake { step, sequence, wake },
                 None => Command::CheckDeadlines,
@@ -266,7 +326,7 @@ fn noise(choices: &mut Choices) -> Command {
         3 => Command::Wake { step, sequence: 1, wake: Wake::Timer { index: 0 } },
         4 => Command::PutAway { step, attempt, usage },
         5 => Command::StartChild { step, attempt, child },
-        6 => Command::EndChild { step, child },
+        6 => end_child((step, child), choices),
         _ => Command::Continue {
             step,
             attempt,
@@ -291,20 +351,32 @@ fn finish((step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
 }
 
 fn end((step, index): (StepIndex, u32), choices: &mut Choices) -> Command {
-    let result = match choices.below(8) {
-        0..=5 => IterationResult::Succeeded(output(choices)),
-        6 => IterationResult::Failed(failure(choices)),
-        _ => IterationResult::Cancelled,
+    let (result, rollup) = ending(choices);
+    Command::EndIteration { step, index, result, rollup }
+}
+
+fn end_child((step, child): (StepIndex, RunId), choices: &mut Choices) -> Command {
+    let (result, rollup) = ending(choices);
+    Command::EndChild { step, child, result, rollup }
+}
+
+/// How a run below this one ended, and how its steps did.
+fn ending(choices: &mut Choices) -> (IterationResult, Rollup) {
+    let mut rollup = Rollup::default();
+    let (result, status) = match choices.below(8) {
+        0..=5 => (IterationResult::Succeeded(output(choices)), StepStatus::Succeeded),
+        6 => (IterationResult::Failed(failure(choices)), StepStatus::Failed),
+        _ => (IterationResult::Cancelled, StepStatus::Cancelled),
     };
-    Command::EndIteration { step, index, result }
+    (0..=choices.below(3)).for_each(|_| rollup.add(status));
+    (result, rollup)
 }
 
 /// Mostly what a plan reads, sometimes something else.
 fn output(choices: &mut Choices) -> Payload {
     let n = choices.below(10);
-    let list: Vec<u32> = (0..n % 4).collect();
     Payload::from(match choices.below(8) {
-        0..=6 => json!({ "n": n, "list": list }),
+        0..=6 => numbers(n),
         _ => Value::Null,
     })
 }
@@ -328,9 +400,14 @@ pub fn stray_event(choices: &mut Choices) -> Event {
         5 => Event::StepFailed { step, failure },
         6 => Event::ForeachStarted { step, items: output, count },
         7 => Event::IterationsStarted { step, first, count },
-        8 => Event::IterationEnded { step, index: first, result: IterationResult::Cancelled },
+        8 => Event::IterationEnded {
+            step,
+            index: first,
+            result: IterationResult::Cancelled,
+            rollup: Rollup::default(),
+        },
         9 => Event::LoopSucceeded { step },
-        10 => Event::LoopStopRequested { step, failure },
+        10 => Event::LoopStopRequested { step, ending: Ending::Failed(failure) },
         11 => Event::AttemptSuspended { step, attempt, wait: Wait { timer, ..Wait::default() } },
         12 => Event::AttemptResumed { step, attempt, wake: Wake::Timer { index: first } },
         13 => Event::AttemptPutAway { step, attempt, usage },
@@ -343,7 +420,7 @@ pub fn stray_event(choices: &mut Choices) -> Event {
             usage,
         },
         15 => Event::ChildStarted { step, child },
-        16 => Event::ChildEnded { step, child },
+        16 => Event::ChildEnded { step, child, rollup: Rollup::default() },
         _ => Event::RunSucceeded { output: None },
     }
 }

@@ -2,6 +2,7 @@
 //! or not. Each is one property over random histories; a failure is shrunk to
 //! the shortest list of numbers that shows it.
 
+mod action;
 #[path = "../catalog/mod.rs"]
 mod catalog;
 mod durable;
@@ -12,7 +13,7 @@ mod picture;
 #[path = "../plan/mod.rs"]
 mod plan;
 
-use expectation::{OVER, answer, ask, deadlines, due, is_awaited, key, rank};
+use expectation::{Asked, OVER, answer, ask, deadlines, due, is_awaited, outstanding, rank};
 use history::{History, Turn, stray_event};
 use picture::Picture;
 use plan::Choices;
@@ -21,9 +22,10 @@ use proptest::test_runner::RngSeed;
 use segno_engine::command::{Command, Rejection};
 use segno_engine::decide::{Refusal, decide};
 use segno_engine::event::{Event, Origin, Record};
-use segno_engine::run::{Run, StepRun, StepState, Surroundings};
+use segno_engine::id::StepIndex;
+use segno_engine::run::{Run, RunStatus, StepRun, StepState, Surroundings};
 use segno_engine::settle::settle;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Any history.
@@ -32,10 +34,12 @@ fn histories() -> impl Strategy<Value = Vec<u32>> {
 }
 
 /// The same cases every time, so that a failure is not a matter of luck.
+/// `SEGNO_CASES=5000` tries more, `SEGNO_SEED=2` others.
 fn config() -> ProptestConfig {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     ProptestConfig {
-        cases: 300,
-        rng_seed: RngSeed::Fixed(1),
+        cases: number("SEGNO_CASES").unwrap_or(300) as u32,
+        rng_seed: RngSeed::Fixed(number("SEGNO_SEED").unwrap_or(1)),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -46,7 +50,8 @@ proptest! {
 
     #[test]
     fn the_fold_of_the_records_is_the_run(numbers in histories()) {
-        let History { surroundings, run, records, .. } = History::random(numbers);
+        let history = History::random(numbers);
+        let History { surroundings, run, records, .. } = &history;
         let decoded = records.iter().map(|record| {
             let decoded = Record::decode(&record.encode()).expect("it was just encoded");
             assert_eq!(&decoded, record);
@@ -55,31 +60,32 @@ proptest! {
         let records: Vec<Record> = decoded.collect();
         let events = records.iter().flat_map(|record| record.events.iter().map(|e| (record.at, e)));
         let replay = |surroundings| {
-            Run::replay(run.id(), Arc::clone(run.workflow()), surroundings, events.clone())
-                .expect("the records are of this run")
+            let workflow = Arc::clone(run.workflow());
+            let mut replayed = Run::replay(run.id(), workflow, surroundings, events.clone())
+                .expect("the records are of this run");
+            history.tell(&mut replayed);
+            replayed
         };
-        let replayed = replay(surroundings);
-        assert_eq!(Picture::of(&replayed), Picture::of(&run));
+        let replayed = replay(surroundings.clone());
+        assert_eq!(Picture::of(&replayed), Picture::of(run));
         // What cannot be seen from outside is the same too.
         assert_eq!(format!("{replayed:?}"), format!("{run:?}"));
         // Only an open run needs to know what is around it.
-        assert_eq!(Picture::of(&replay(Surroundings::unknown())), Picture::of(&run));
+        assert_eq!(Picture::of(&replay(Surroundings::unknown())), Picture::of(run));
     }
 
     #[test]
     fn outstanding_is_what_was_asked_for_and_not_answered(numbers in histories()) {
         let history = History::random(numbers);
-        let mut asked = BTreeSet::new();
+        let mut asked = Asked::new();
         ask(&mut asked, &history.begun, &history.records[0].events);
         for turn in &history.turns {
             if let Ok((_, events)) = &turn.result {
                 answer(&mut asked, &turn.command);
                 ask(&mut asked, &turn.after, events);
             }
-            let outstanding = turn.after.outstanding();
-            assert_eq!(outstanding.len(), asked.len(), "{outstanding:?}");
-            let outstanding: BTreeSet<String> = outstanding.iter().map(key).collect();
-            assert_eq!(outstanding, asked, "after {:?}", turn.command);
+            assert_eq!(outstanding(&turn.after), asked, "after {:?}", turn.command);
+            assert_eq!(turn.after.outstanding().len(), asked.len(), "one effect for each slot");
         }
     }
 
@@ -89,9 +95,9 @@ proptest! {
             let Turn { before, command, now, result, after } = turn;
             let is_awaited = is_awaited(&before, &command);
             match &result {
-                Ok(_) => assert!(is_awaited, "{command:?}"),
+                Ok(_) => assert!(is_awaited != Some(false), "{command:?}"),
                 Err(Refusal::Rejected(_)) => {
-                    assert!(!is_awaited, "{command:?}");
+                    assert!(is_awaited != Some(true), "{command:?}");
                     assert_eq!(format!("{before:?}"), format!("{after:?}"));
                 }
                 Err(Refusal::Corrupt(corrupt)) => panic!("{command:?}: {corrupt}"),
@@ -125,7 +131,10 @@ proptest! {
                 (Err(one), Err(Refusal::Rejected(other))) => assert_eq!(one, other),
                 _ => panic!("{decided:?} and {result:?}"),
             }
-            assert_eq!(settle(&before), []);
+            // Looking at the time takes in what somebody said of the run.
+            if command != Command::CheckDeadlines {
+                assert_eq!(settle(&before), []);
+            }
             assert_eq!(settle(&after), []);
             let mut again = before;
             assert_eq!(again.handle(&command, now), result);
@@ -136,13 +145,17 @@ proptest! {
     #[test]
     fn a_run_that_is_over_is_silent(numbers in histories()) {
         for Turn { before, command, result, after, .. } in History::random(numbers).turns {
-            let Some(end) = before.iteration_result() else {
+            let Some(end) = before.result() else {
                 continue;
             };
             assert_eq!(before.outstanding(), []);
             assert_eq!(before.next_deadline(), None);
-            assert_eq!(after.iteration_result(), Some(end));
+            if !matches!(command, Command::Retry(_)) {
+                assert_eq!(after.result(), Some(end));
+            }
+            let by_hand = matches!(command, Command::Retry(_) | Command::Unblock { .. });
             match result {
+                _ if by_hand => {}
                 Ok((_, events)) => assert_eq!((command, events), (Command::CheckDeadlines, vec![])),
                 Err(refusal) => {
                     let status = before.status().as_str();
@@ -157,9 +170,18 @@ proptest! {
         let history = History::random(numbers);
         for run in history.turns.iter().map(|turn| &turn.after).chain([&history.begun]) {
             let waits = |step: &StepRun| {
-                matches!(step.state, StepState::BackingOff { .. } | StepState::Suspended { .. })
+                matches!(
+                    step.state,
+                    StepState::BackingOff { .. }
+                        | StepState::Suspended { .. }
+                        | StepState::Waiting { .. }
+                        | StepState::Paused
+                )
             };
-            let waits = !run.outstanding().is_empty() || run.steps().iter().any(waits);
+            let waits = !run.outstanding().is_empty()
+                || run.steps().iter().any(waits)
+                || (run.holds_iterations() && run.status().is_open())
+                || *run.status() == RunStatus::Queued;
             assert_eq!(waits, run.status().is_open(), "{:#?}", Picture::of(run));
             assert_eq!(run.next_deadline(), deadlines(run).min());
         }
@@ -179,20 +201,41 @@ proptest! {
                 }
             }
             if command == Command::CheckDeadlines {
-                assert!(after.next_deadline().is_none_or(|next| next > at));
+                let next = after.next_deadline();
+                assert!(next.is_none_or(|next| next > at), "{events:?} {:#?}", Picture::of(&after));
             }
         }
     }
 
     #[test]
     fn a_step_only_goes_forward(numbers in histories()) {
-        for Turn { before, after, .. } in History::random(numbers).turns {
-            for (old, new) in before.steps().iter().zip(after.steps()) {
+        for Turn { before, command, result, after, .. } in History::random(numbers).turns {
+            let events = result.map(|(_, events)| events).unwrap_or_default();
+            let named: Vec<StepIndex> = events.iter().flat_map(named_by_retry).collect();
+            for (place, (old, new)) in before.steps().iter().zip(after.steps()).enumerate() {
                 assert!(new.attempt >= old.attempt, "{old:?} became {new:?}");
+                assert!(new.sequence >= old.sequence || is_continue(&command), "{new:?}");
                 assert!(new.since >= old.since, "{old:?} became {new:?}");
+                // Somebody may go on without what failed, or past a breakpoint;
+                // what could not be evaluated is looked at again.
+                let is_named = named.contains(&(place as StepIndex));
+                let begins_again = matches!(old.state, StepState::Paused | StepState::BackingOff { .. });
+                let is_gone_without = matches!(
+                    (&old.state, &new.state),
+                    (StepState::Failed { .. } | StepState::Cancelled, StepState::Skipped { .. })
+                );
+                if is_named || begins_again || is_gone_without {
+                    continue;
+                }
                 assert!(rank(&new.state) >= rank(&old.state), "{old:?} became {new:?}");
                 if rank(&old.state) == OVER {
-                    assert_eq!(old, new);
+                    // The end of its subworkflow may still become known.
+                    let old = {
+                        let mut old = old.clone();
+                        old.below = new.below;
+                        old
+                    };
+                    assert_eq!(&old, new);
                 }
             }
         }
@@ -254,32 +297,65 @@ proptest! {
     }
 }
 
+/// The steps that a retry lets go on.
+fn named_by_retry(event: &Event) -> Vec<StepIndex> {
+    match event {
+        Event::RunRetried { steps, inner, .. } => {
+            steps.iter().copied().chain(inner.step()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_continue(command: &Command) -> bool {
+    matches!(command, Command::Continue { .. })
+}
+
 /// Every kind of event, and what else a history may be.
-const WORTH_IT: [&str; 33] = [
+const WORTH_IT: [&str; 52] = [
     "AttemptFailed",
+    "AttemptHeld",
     "AttemptPutAway",
+    "AttemptReleased",
     "AttemptResumed",
     "AttemptStarted",
     "AttemptSuspended",
     "ChildEnded",
     "ChildStarted",
     "ForeachStarted",
+    "IterationEnded",
+    "IterationRetried",
+    "IterationsStarted",
     "LoopStopRequested",
     "LoopStopped",
     "LoopSucceeded",
-    "IterationEnded",
-    "IterationsStarted",
     "RunCreated",
     "RunFailed",
+    "RunPaused",
+    "RunResumed",
+    "RunRetried",
     "RunStarted",
     "RunStopped",
     "RunSucceeded",
+    "RunUnblocked",
+    "StepCancelled",
     "StepContinued",
     "StepFailed",
+    "StepKilled",
+    "StepPaused",
+    "StepReady",
+    "StepResumed",
+    "StepSkipped",
     "StepStarted",
     "StepSucceeded",
+    "StepUnready",
     "StepUnsatisfied",
     "StopRequested",
+    "SubworkflowStarted",
+    "WaitBypassed",
+    "WaitStarted",
+    "WhileContinued",
+    "WhileStarted",
     "of a run that a step started",
     "of an iteration",
     "of an iteration in a workflow with a timeout",
@@ -287,8 +363,8 @@ const WORTH_IT: [&str; 33] = [
     "stopped with open children",
     "timed out while it waited",
     "woken by a moment",
-    "woken by the end of a run",
     "woken by command",
+    "woken by the end of a run",
 ];
 
 #[test]

@@ -6,6 +6,7 @@ mod choices;
 mod text;
 
 pub use choices::Choices;
+pub use text::numbers;
 
 /// A workflow.
 pub struct Plan {
@@ -37,6 +38,17 @@ pub struct Step {
     pub retry: [u32; 3],
     /// Its `timeout`.
     pub timeout_ms: Option<u32>,
+    /// Its `failure_mode`, if it is not the usual one.
+    pub failure_mode: Option<FailureMode>,
+}
+
+/// What its failure means for the run, beside the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureMode {
+    /// Nothing.
+    Ignore,
+    /// Its end.
+    Immediately,
 }
 
 /// What a step does.
@@ -45,7 +57,25 @@ pub enum Kind {
     Call(Vec<Read>),
     /// Runs a body for each element of the product of these lists. The
     /// variable of list k of step n is `v<n>_<k>`.
-    Foreach(Vec<List>, u32, Body),
+    Foreach(Vec<List>, Window, Body),
+    /// Runs a body so many times. The variable of step n is `w<n>`.
+    While(u32, Body),
+    /// Runs the other workflow.
+    Sub,
+    /// Waits for so many seconds, then gives this number.
+    Sleep(u32, u32),
+    /// Waits for a signal.
+    Gate,
+    /// Gives this number.
+    Noop(u32),
+}
+
+/// How many iterations run at once.
+pub struct Window {
+    /// The most.
+    pub concurrency: u32,
+    /// Whether the slowest holds back the others.
+    pub is_strict: bool,
 }
 
 /// A condition on an edge, or a `when`.
@@ -84,8 +114,21 @@ pub enum List {
 pub struct Target {
     /// The step.
     pub number: usize,
-    /// Whether it is a `foreach`.
-    pub is_foreach: bool,
+    /// What its output is like.
+    pub shape: Shape,
+}
+
+/// What an output is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// An object with a number and a list.
+    Object,
+    /// A list of iterations.
+    List,
+    /// The variable of a `while`.
+    Variable,
+    /// Whatever another workflow gives: nobody looks at it, its value is 1.
+    Unknown,
 }
 
 /// What steps of a plan may do.
@@ -95,8 +138,10 @@ pub struct Bounds {
     pub steps_max: u32,
     /// How deep `foreach` steps may be nested.
     pub depth_max: u32,
-    /// Whether there may be timeouts.
+    /// Whether there may be timeouts, and failures that end a run at once.
     pub has_timeouts: bool,
+    /// Whether steps may run the other workflow.
+    pub has_subworkflows: bool,
 }
 
 impl Plan {
@@ -155,10 +200,11 @@ impl Author<'_> {
         self.numbers += 1;
         let needs = needs.into_iter().map(|need| (need.number, self.edge(need))).collect();
         let when = self.choices.chance(25).then(|| self.condition(seen));
-        let kind = if depth < self.bounds.depth_max && self.choices.chance(25) {
-            self.foreach(number, seen, depth)
-        } else {
-            Kind::Call(self.reads(seen))
+        let kind = self.kind(number, seen, depth);
+        let failure_mode = match self.choices.below(12) {
+            10 => Some(FailureMode::Ignore),
+            11 if self.bounds.has_timeouts => Some(FailureMode::Immediately),
+            _ => None,
         };
         let timed = self.bounds.has_timeouts && self.choices.chance(30);
         Step {
@@ -168,13 +214,33 @@ impl Author<'_> {
             kind,
             retry: [(); 3].map(|()| self.choices.below(4)),
             timeout_ms: timed.then(|| 100 + self.choices.below(20_000)),
+            failure_mode,
+        }
+    }
+
+    fn kind(&mut self, number: usize, seen: &Seen, depth: u32) -> Kind {
+        let may_loop = depth < self.bounds.depth_max;
+        match self.choices.below(20) {
+            15..=18 if may_loop => self.foreach(number, seen, depth),
+            19 if may_loop => {
+                let mut inside = seen.clone();
+                inside.loop_variables.push(format!("w{number}"));
+                let count = self.choices.below(4);
+                Kind::While(count, self.body(&inside, depth + 1))
+            }
+            11 => Kind::Noop(self.choices.below(8)),
+            12 => Kind::Sleep(1 + self.choices.below(20), self.choices.below(8)),
+            13 => Kind::Gate,
+            14 if self.bounds.has_subworkflows => Kind::Sub,
+            _ => Kind::Call(self.reads(seen)),
         }
     }
 
     fn foreach(&mut self, number: usize, seen: &Seen, depth: u32) -> Kind {
         let count = 1 + usize::from(self.choices.chance(25));
-        let calls: Vec<usize> =
-            seen.steps.iter().filter(|step| !step.is_foreach).map(|step| step.number).collect();
+        let calls =
+            seen.steps.iter().filter(|step| step.shape == Shape::Object).map(|step| step.number);
+        let calls: Vec<usize> = calls.collect();
         let lists = (0..count).map(|_| {
             let from_step = self.choices.chance(50).then(|| self.choices.pick(&calls).copied());
             match from_step.flatten() {
@@ -186,7 +252,8 @@ impl Author<'_> {
         let mut inside = seen.clone();
         inside.loop_variables.extend((0..count).map(|list| format!("v{number}_{list}")));
         let concurrency = 1 + self.choices.below(4);
-        Kind::Foreach(lists, concurrency, self.body(&inside, depth + 1))
+        let window = Window { concurrency, is_strict: self.choices.chance(30) };
+        Kind::Foreach(lists, window, self.body(&inside, depth + 1))
     }
 
     fn reads(&mut self, seen: &Seen) -> Vec<Read> {
@@ -221,5 +288,11 @@ impl Author<'_> {
 }
 
 fn target(step: &Step) -> Target {
-    Target { number: step.number, is_foreach: matches!(step.kind, Kind::Foreach(..)) }
+    let shape = match step.kind {
+        Kind::Foreach(..) => Shape::List,
+        Kind::While(..) => Shape::Variable,
+        Kind::Sub => Shape::Unknown,
+        Kind::Call(_) | Kind::Sleep(..) | Kind::Gate | Kind::Noop(_) => Shape::Object,
+    };
+    Target { number: step.number, shape }
 }

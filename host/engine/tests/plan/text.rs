@@ -1,7 +1,7 @@
 //! A plan as the text of a definition. JSON is YAML, so that nothing has to be
 //! quoted by hand here.
 
-use super::{Body, Condition, Kind, List, Plan, Read, Step, Target};
+use super::{Body, Condition, FailureMode, Kind, List, Plan, Read, Shape, Step, Target};
 use serde_json::{Map, Value, json};
 
 impl Plan {
@@ -13,15 +13,21 @@ impl Plan {
         if let Some(timeout) = self.timeout_ms {
             text.insert("timeout".into(), json!(format!("{timeout}ms")));
         }
-        write_body(&self.body, &mut text);
+        write_body(&self.body, None, &mut text);
         serde_json::to_string_pretty(&text).expect("a tree of JSON has a text")
     }
 }
 
-fn write_body(body: &Body, text: &mut Map<String, Value>) {
+/// A body, which counts `variable` up if it is that of a `while`.
+fn write_body(body: &Body, variable: Option<&str>, text: &mut Map<String, Value>) {
     text.insert("steps".into(), body.steps.iter().map(write_step).collect());
-    if let Some(reads) = &body.output {
-        text.insert("output".into(), write_reads(reads));
+    let mut output = body.output.as_deref().map(write_reads);
+    if let Some(variable) = variable {
+        let output = output.get_or_insert_with(|| json!({}));
+        output[variable] = json!(format!("${{loop.{variable} + 1}}"));
+    }
+    if let Some(output) = output {
+        text.insert("output".into(), output);
     }
 }
 
@@ -41,7 +47,36 @@ fn write_step(step: &Step) -> Value {
     if let Some(timeout) = step.timeout_ms {
         text.insert("timeout".into(), json!(format!("{timeout}ms")));
     }
+    if let Some(mode) = step.failure_mode {
+        let mode = match mode {
+            FailureMode::Ignore => "ignore_failure",
+            FailureMode::Immediately => "fail_immediately",
+        };
+        text.insert("failure_mode".into(), json!(mode));
+    }
     match &step.kind {
+        Kind::Noop(number) => {
+            text.insert("noop".into(), json!(true));
+            text.insert("params".into(), numbers(*number));
+        }
+        Kind::Sleep(seconds, number) => {
+            text.insert("sleep".into(), json!(seconds));
+            text.insert("params".into(), numbers(*number));
+        }
+        Kind::Gate => {
+            text.insert("wait".into(), json!({ "signal": "landed" }));
+        }
+        Kind::Sub => {
+            text.insert("workflow".into(), json!("other"));
+        }
+        Kind::While(count, body) => {
+            let variable = format!("w{}", step.number);
+            let condition = format!("loop.{variable} < {count}");
+            let mut looped = json!({ "condition": condition, "max_iterations": 5 });
+            looped[&variable] = json!(0);
+            text.insert("while".into(), looped);
+            write_body(body, Some(&variable), &mut text);
+        }
         Kind::Call(reads) => {
             text.insert("component".into(), json!("test/guest@1"));
             text.insert("params".into(), write_reads(reads));
@@ -50,14 +85,15 @@ fn write_step(step: &Step) -> Value {
             let retry = json!({ "user": user, "platform": platform, "timeout": timeout, "backoff": backoff });
             text.insert("retry".into(), retry);
         }
-        Kind::Foreach(lists, concurrency, body) => {
+        Kind::Foreach(lists, window, body) => {
             let mut foreach = Map::new();
             for (place, list) in lists.iter().enumerate() {
                 foreach.insert(format!("v{}_{place}", step.number), write_list(list));
             }
-            foreach.insert("concurrency".into(), json!(concurrency));
+            foreach.insert("concurrency".into(), json!(window.concurrency));
+            foreach.insert("strict_ordering".into(), json!(window.is_strict));
             text.insert("foreach".into(), Value::Object(foreach));
-            write_body(body, &mut text);
+            write_body(body, None, &mut text);
         }
     }
     Value::Object(text)
@@ -99,8 +135,16 @@ fn succeeded(step: usize) -> String {
 }
 
 fn value(step: Target) -> String {
-    match step.is_foreach {
-        true => format!("size(steps.s{}.output)", step.number),
-        false => format!("steps.s{}.output.n", step.number),
+    let number = step.number;
+    match step.shape {
+        Shape::List => format!("size(steps.s{number}.output)"),
+        Shape::Object => format!("steps.s{number}.output.n"),
+        Shape::Variable => format!("steps.s{number}.output.w{number}"),
+        Shape::Unknown => "1".to_owned(),
     }
+}
+
+/// What a step gives that runs no code.
+pub fn numbers(number: u32) -> Value {
+    json!({ "n": number, "list": (0..number % 4).collect::<Vec<_>>() })
 }

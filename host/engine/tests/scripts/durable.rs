@@ -15,10 +15,11 @@
 //! end-child hold 7                  run 7, which hold started, is over
 //! ```
 
-use crate::stage::{START, moment, parse, payload, split};
+use crate::stage::{START, ended, moment, parse, payload, split};
 use segno_engine::command::Command;
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
+use segno_engine::rollup::Rollup;
 use segno_engine::signal::Params;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
@@ -38,7 +39,10 @@ pub fn command(verb: &str, step: StepIndex, rest: &str) -> Option<Command> {
             Command::Continue { step, attempt, input, sequence, signals_taken: taken, usage }
         }
         "start-child" => Command::StartChild { step, attempt, child: child(parse(rest)) },
-        "end-child" => Command::EndChild { step, child: child(attempt) },
+        "end-child" => {
+            let result = ended(if rest.is_empty() { "null" } else { rest });
+            Command::EndChild { step, child: child(attempt), result, rollup: Rollup::default() }
+        }
         _ => return None,
     })
 }
@@ -52,7 +56,8 @@ pub fn child(number: u32) -> RunId {
 pub fn name_of(run: RunId) -> String {
     match (0..100).find(|number| child(*number) == run) {
         Some(number) => format!("run {number}"),
-        None => run.to_string(),
+        // An identifier that follows from others: its end tells it apart.
+        None => format!("run …{}", &run.to_string()[26..]),
     }
 }
 

@@ -6,8 +6,10 @@
 //! begins with `workflow:` defines one; in all others each line is a command,
 //! see `stage.rs`. `#` begins a comment.
 
+mod action;
 #[path = "../catalog/mod.rs"]
 mod catalog;
+mod control;
 mod durable;
 #[path = "../picture/mod.rs"]
 mod picture;

@@ -12,27 +12,37 @@
 //! deadline                          the alarm rings
 //! cancel                            somebody cancels the run
 //! crash                             the run is lost, and built from its records
+//! queue {"year": 2012}              creates a run that waits for its turn
+//! fork b {} a={"rows": 1} c=skipped a run goes on from step b of another, which
+//!                                   had done a and c
+//! breakpoints load, report          somebody wants runs to stop before these
+//! held yes                          the run around it is paused; or `no`
 //! enter per-year 0                  goes on in the run of that iteration
 //! enter-child 7 hold {"n": 1}       goes on in run 7, which step hold started
+//! back per-year 0                   goes on in that run, which was left
 //! leave                             goes back to its parent
 //! show                              the run and its steps
+//! allowed load                      what may be done with the run and the step
 //! at +30s COMMAND                   moves the clock before, forward or back
 //! ```
 //!
-//! Those about durable waits are in `durable.rs`.
+//! Those about durable waits are in `durable.rs`, those of people in `control.rs`.
 
 use crate::catalog;
+use crate::control;
 use crate::durable;
 use crate::picture::Picture;
 use crate::wording::{show_effect, show_event, show_run, show_time};
 use segno_engine::command::{Command, Outcome};
-use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::event::{Carried, Cause, Event, Given, IterationResult, Kept, Origin, Record};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
+use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::usage::Usage;
 use segno_engine::workflow::Workflow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +55,8 @@ pub struct Stage {
     now: Timestamp,
     /// The run that somebody started, then the iterations that were entered.
     actors: Vec<Actor>,
+    /// Runs that were entered and left.
+    left: Vec<Actor>,
 }
 
 /// A run, and all that is needed to build it again.
@@ -52,11 +64,20 @@ struct Actor {
     run: Run,
     surroundings: Surroundings,
     records: Vec<Record>,
+    breakpoints: Arc<BTreeSet<String>>,
+    held: bool,
+}
+
+/// Whether a run has to wait for its turn.
+#[derive(Clone, Copy)]
+enum Birth {
+    Admitted,
+    Queued,
 }
 
 impl Default for Stage {
     fn default() -> Self {
-        Self { workflow: None, now: START, actors: Vec::new() }
+        Self { workflow: None, now: START, actors: Vec::new(), left: Vec::new() }
     }
 }
 
@@ -73,6 +94,8 @@ impl Stage {
                 }
                 Err(problems) => lines.extend(problems),
             }
+        } else if self.workflow.is_none() {
+            lines.push("there is no workflow".to_owned());
         } else {
             block.iter().for_each(|line| lines.extend(self.command(line)));
         }
@@ -88,7 +111,29 @@ impl Stage {
                 self.now = moment(place);
                 self.command(rest_of_two)
             }
-            "start" => self.start(rest),
+            "start" => self.start(rest, Birth::Admitted),
+            "queue" => self.start(rest, Birth::Queued),
+            "fork" => self.fork(place, number, last),
+            "breakpoints" => {
+                let steps = rest.split(',').map(|step| step.trim().to_owned());
+                let steps = Arc::new(steps.filter(|step| !step.is_empty()).collect());
+                let actor = self.actors.last_mut().expect("a run was started");
+                actor.breakpoints = Arc::clone(&steps);
+                actor.run.set_breakpoints(steps);
+                Vec::new()
+            }
+            "held" => {
+                let actor = self.actors.last_mut().expect("a run was started");
+                actor.held = rest == "yes";
+                actor.run.set_held(actor.held);
+                Vec::new()
+            }
+            "allowed" => {
+                let (run, step) = (&self.actor().run, self.step(place));
+                let run_actions = run.allowed_actions().join(", ");
+                let step_actions = run.allowed_step_actions(step).join(", ");
+                vec![format!("the run: {run_actions}"), format!("{place}: {step_actions}")]
+            }
             "finish" => {
                 let attempt = (self.step(place), parse(number));
                 self.submit(&finish(attempt, Outcome::Succeeded(payload(last))))
@@ -99,26 +144,35 @@ impl Stage {
             }
             "end" => {
                 let (step, index, result) = (self.step(place), parse(number), ended(last));
-                self.submit(&Command::EndIteration { step, index, result })
+                let rollup = Rollup::default();
+                self.submit(&Command::EndIteration { step, index, result, rollup })
             }
             "deadline" => self.submit(&Command::CheckDeadlines),
             "cancel" => self.submit(&Command::Cancel { by: "somebody".to_owned() }),
             "crash" => self.crash(),
             "enter" => self.enter(self.step(place), parse(number)),
+            "back" => self.back(self.step(place), parse(number)),
             "enter-child" => self.enter_child(parse(place), number, last),
             "leave" => {
-                self.actors.pop();
+                self.left.extend(self.actors.pop());
                 Vec::new()
             }
             "show" => show_run(&self.actor().run, self.now),
-            _ => match durable::command(verb, self.step(place), rest_of_two) {
-                Some(command) => self.submit(&command),
-                None => panic!("{line:?} is no command"),
-            },
+            _ => {
+                let command = control::command(line, &self.actor().run, &|id| self.step(id));
+                let command =
+                    command.or_else(|| durable::command(verb, self.step(place), rest_of_two));
+                self.submit(&command.unwrap_or_else(|| panic!("{line:?} is no command")))
+            }
         }
     }
 
-    fn start(&mut self, params: &str) -> Vec<String> {
+    fn start(&mut self, params: &str, birth: Birth) -> Vec<String> {
+        let cause = Cause::Manual { by: "somebody".to_owned() };
+        self.start_because(params, cause, birth)
+    }
+
+    fn start_because(&mut self, params: &str, cause: Cause, birth: Birth) -> Vec<String> {
         let workflow = self.workflow.clone().expect("a workflow comes first");
         let given = payload(if params.is_empty() { "{}" } else { params });
         let given = given.value().as_object().expect("params are an object");
@@ -127,9 +181,33 @@ impl Stage {
             Err(mistakes) => return mistakes,
         };
         self.actors.clear();
+        self.left.clear();
         let id = RunId::new(START, 42);
-        let origin = Origin::Start { number: 1, params };
-        self.begin(id, Surroundings::unknown(), origin)
+        let origin = Origin::Start { number: 1, given: Given::params(params), cause };
+        self.begin(id, Surroundings::unknown(), (origin, birth))
+    }
+
+    /// From `b {} a={"rows":1} c=skipped`.
+    fn fork(&mut self, from: &str, params: &str, carried: &str) -> Vec<String> {
+        let workflow = self.workflow.clone().expect("a workflow comes first");
+        let carried = carried.split_whitespace().map(|one| {
+            let (id, kept) = one.split_once('=').unwrap_or_else(|| panic!("{one:?} has no ="));
+            let place = workflow.body.steps.iter().position(|step| step.id == id);
+            let kept = match kept {
+                "skipped" => Kept::Skipped { by: "somebody".to_owned() },
+                "unsatisfied" => Kept::Unsatisfied,
+                output => Kept::Succeeded(payload(output)),
+            };
+            let step = place.unwrap_or_else(|| panic!("there is no step {id}")) as StepIndex;
+            Carried { step, input: None, kept }
+        });
+        let cause = Cause::Fork {
+            by: "somebody".to_owned(),
+            of: durable::child(0),
+            from: from.to_owned(),
+            carried: carried.collect(),
+        };
+        self.start_because(params, cause, Birth::Admitted)
     }
 
     fn enter(&mut self, step: StepIndex, index: u32) -> Vec<String> {
@@ -137,29 +215,51 @@ impl Stage {
         match parent.iteration(step, index) {
             Some((id, origin)) => {
                 let surroundings = parent.surroundings_of(step);
-                self.begin(id, surroundings, origin)
+                self.begin(id, surroundings, (origin, Birth::Admitted))
             }
             None => vec!["there is no such iteration".to_owned()],
         }
+    }
+
+    fn back(&mut self, step: StepIndex, index: u32) -> Vec<String> {
+        let known = self.actor().run.iteration_id(step, index);
+        let place = self.left.iter().rposition(|actor| actor.run.id() == known);
+        self.actors.push(self.left.remove(place.expect("it was entered before")));
+        Vec::new()
     }
 
     fn enter_child(&mut self, child: u32, step: &str, params: &str) -> Vec<String> {
         let step = self.step(step);
         let parent = &self.actor().run;
         let (root, depth) = (parent.id(), parent.origin().depth() + 1);
-        let params = payload(params);
-        let origin = Origin::Child { number: 2, params, parent: root, step, root, depth };
-        self.begin(durable::child(child), Surroundings::unknown(), origin)
+        let given = Given::params(payload(params));
+        let origin = Origin::Child { number: 2, given, parent: root, step, root, depth };
+        self.begin(durable::child(child), Surroundings::unknown(), (origin, Birth::Admitted))
     }
 
-    fn begin(&mut self, id: RunId, surroundings: Surroundings, origin: Origin) -> Vec<String> {
+    fn begin(
+        &mut self,
+        id: RunId,
+        surroundings: Surroundings,
+        (origin, birth): (Origin, Birth),
+    ) -> Vec<String> {
         let workflow = self.workflow.clone().expect("a workflow comes first");
         let created = Event::RunCreated { workflow: workflow.name.clone(), version: 1, origin };
-        let (run, events) = Run::begin(id, workflow, surroundings.clone(), created, self.now)
+        let begin = match birth {
+            Birth::Admitted => Run::begin,
+            Birth::Queued => Run::create,
+        };
+        let (run, events) = begin(id, workflow, surroundings.clone(), (created, self.now))
             .expect("a run begins with its creation");
         let record = Record { at: self.now, events };
         let lines = tell(&run, &record, self.now);
-        self.actors.push(Actor { run, surroundings, records: vec![record] });
+        self.actors.push(Actor {
+            run,
+            surroundings,
+            records: vec![record],
+            breakpoints: Arc::default(),
+            held: false,
+        });
         lines
     }
 
@@ -179,7 +279,7 @@ impl Stage {
     }
 
     fn crash(&mut self) -> Vec<String> {
-        let Actor { run, surroundings, records } =
+        let Actor { run, surroundings, records, breakpoints, held } =
             self.actors.last_mut().expect("a run was started");
         let decode = |record: &Record| Record::decode(&record.encode()).expect("it was encoded");
         let records: Vec<Record> = records.iter().map(decode).collect();
@@ -187,6 +287,10 @@ impl Stage {
         let replayed =
             Run::replay(run.id(), Arc::clone(run.workflow()), surroundings.clone(), events)
                 .expect("the records are of this run");
+        // What is no part of its history is forgotten, and said again.
+        let mut replayed = replayed;
+        replayed.set_held(*held);
+        replayed.set_breakpoints(Arc::clone(breakpoints));
         assert_eq!(Picture::of(run), Picture::of(&replayed), "the records tell another story");
         *run = replayed;
         let effects = run.outstanding();
@@ -266,7 +370,7 @@ fn failed(text: &str) -> Outcome {
 }
 
 /// From `{"days": 366}`, `failed "no luck"` or `cancelled`.
-fn ended(text: &str) -> IterationResult {
+pub fn ended(text: &str) -> IterationResult {
     match split(text) {
         ("cancelled", _) => IterationResult::Cancelled,
         ("failed", message) => {

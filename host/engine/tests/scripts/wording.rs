@@ -1,9 +1,10 @@
 //! Events, effects and runs in the words of the scripts.
 
+use crate::action;
 use crate::durable::name_of;
 use crate::stage::START;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, IterationResult, Origin, Stop, Unsatisfied};
+use segno_engine::event::{Cause, Ending, Event, IterationResult, Origin, Stop, Unsatisfied};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{StepIndex, Timestamp};
 use segno_engine::run::{Iterations, Run, RunStatus, StepState};
@@ -47,8 +48,8 @@ pub fn show_event(run: &Run, event: &Event) -> String {
             format!("{step} iteration {index} {}", show_result(result))
         }
         Event::LoopSucceeded { .. } => format!("{step} succeeded"),
-        Event::LoopStopRequested { failure, .. } => {
-            format!("{step} is to stop: {}", show_failure(failure))
+        Event::LoopStopRequested { ending, .. } => {
+            format!("{step} is to stop: {}", show_ending(ending))
         }
         Event::LoopStopped { .. } => format!("{step} stopped"),
         Event::StopRequested { stop } => format!("run is to stop: {}", show_stop(stop)),
@@ -76,6 +77,7 @@ pub fn show_event(run: &Run, event: &Event) -> String {
         }
         Event::ChildStarted { child, .. } => format!("{step} started {}", name_of(*child)),
         Event::ChildEnded { child, .. } => format!("{step} knows that {} is over", name_of(*child)),
+        _ => action::show_event(run, event),
     }
 }
 
@@ -92,6 +94,7 @@ pub fn show_effect(run: &Run, effect: &Effect) -> String {
         Effect::WatchChild { child, .. } => format!("-> watch {}", name_of(*child)),
         Effect::CancelChild { child, .. } => format!("-> cancel {}", name_of(*child)),
         Effect::ReportChild { .. } => format!("-> tell parent: {} is over", name_of(run.id())),
+        _ => action::show_effect(run, effect),
     }
 }
 
@@ -101,7 +104,11 @@ pub fn show_run(run: &Run, now: Timestamp) -> Vec<String> {
     match run.status() {
         RunStatus::Succeeded { output } => first += &format!(" with {}", output.text()),
         RunStatus::Failed { failure } => first += &format!(": {}", show_failure(failure)),
-        RunStatus::Queued | RunStatus::Running | RunStatus::Cancelled | RunStatus::TimedOut => {}
+        RunStatus::Queued
+        | RunStatus::Running
+        | RunStatus::Paused
+        | RunStatus::Cancelled
+        | RunStatus::TimedOut => {}
     }
     if let Some(stop) = run.stop() {
         first += &format!(", to stop: {}", show_stop(stop));
@@ -135,19 +142,29 @@ fn show_step(run: &Run, place: StepIndex) -> String {
             let needs: Vec<&str> = run.incomplete_needs(place).collect();
             line += &format!(", waits for {}", needs.join(", "));
         }
-        StepState::Suspended { wait } => {
+        StepState::Suspended { wait } | StepState::Waiting { wait } => {
             line += &format!(", waits at {} for {}", wait.sequence, show_wait(wait));
         }
         StepState::BackingOff { until } => line += &format!(", until {}", show_time(*until)),
         StepState::Succeeded { output } => line += &format!(", gave {}", output.text()),
         StepState::Failed { failure } => line += &format!(", {}", show_cause(failure)),
+        StepState::CompletedWithError { failure, output } => {
+            line += &format!(", {}", show_cause(failure));
+            if let Some(output) = output {
+                line += &format!(", gave {}", output.text());
+            }
+        }
+        StepState::Queued { permit } => line += &format!(", short of {permit}"),
+        StepState::Delegated { child, .. } => line += &format!(", as {}", name_of(*child)),
+        StepState::Skipped { by } => line += &format!(", by {by}"),
         StepState::Unsatisfied { .. }
+        | StepState::Paused
         | StepState::Running
         | StepState::Looping
         | StepState::Cancelled => {}
     }
     if let Some(failure) = &step.last_failure
-        && !matches!(step.state, StepState::Failed { .. })
+        && !matches!(step.state, StepState::Failed { .. } | StepState::CompletedWithError { .. })
     {
         line += &format!(", before {}", show_cause(failure));
     }
@@ -174,9 +191,13 @@ pub fn show_time(at: Timestamp) -> String {
 
 fn show_origin(origin: &Origin) -> String {
     match origin {
-        Origin::Start { params, .. } => format!("run created with {}", params.text()),
-        Origin::Child { params, depth, .. } => {
-            format!("run created by a step, {depth} deep, with {}", params.text())
+        Origin::Start { given, cause: Cause::Fork { from, carried, .. }, .. } => {
+            let (params, count) = (given.params.text(), carried.len());
+            format!("run forked from {from} with {params}, {count} steps taken over")
+        }
+        Origin::Start { given, .. } => format!("run created with {}", given.params.text()),
+        Origin::Child { given, depth, .. } => {
+            format!("run created by a step, {depth} deep, with {}", given.params.text())
         }
         Origin::Iteration { index, path, loop_variables, .. } => {
             let loop_variables = loop_variables.text();
@@ -185,7 +206,8 @@ fn show_origin(origin: &Origin) -> String {
     }
 }
 
-fn show_wait(wait: &Wait) -> String {
+/// What somebody waits for.
+pub fn show_wait(wait: &Wait) -> String {
     let timer = wait.timer.iter().map(|one| (one.index, show_time(one.until)));
     let signals = wait.signals.iter().map(|SignalWait { index, name, params, after }| {
         (*index, format!("signal {name} {params} after {after}"))
@@ -221,10 +243,22 @@ fn show_stop(stop: &Stop) -> String {
     match stop {
         Stop::Cancelled { by } => format!("cancelled by {by}"),
         Stop::TimedOut => "timed out".to_owned(),
+        Stop::Killed { by } => format!("killed by {by}"),
+        Stop::Failed { failure } => format!("failed: {}", show_failure(failure)),
+        Stop::Strategy { run } => format!("{} takes its place", name_of(*run)),
     }
 }
 
-fn show_failure(failure: &Failure) -> String {
+fn show_ending(ending: &Ending) -> String {
+    match ending {
+        Ending::Failed(failure) => show_failure(failure),
+        Ending::Skipped { by } => format!("skipped by {by}"),
+        Ending::Cancelled { by } => format!("cancelled by {by}"),
+    }
+}
+
+/// A failure with its message.
+pub fn show_failure(failure: &Failure) -> String {
     format!("{} {:?}", show_cause(failure), failure.message)
 }
 
@@ -238,6 +272,7 @@ fn show_cause(failure: &Failure) -> String {
     format!("{kind}/{}", failure.reason)
 }
 
-fn id(run: &Run, step: StepIndex) -> &str {
+/// The id of a step.
+pub fn id(run: &Run, step: StepIndex) -> &str {
     run.body().steps.get(step as usize).map_or("?", |step| step.id.as_str())
 }

@@ -53,7 +53,7 @@ impl<'a> Audit<'a> {
         }
         for (id, account) in &audit.accounts {
             let ended = account.ended.as_ref().expect("every run has ended");
-            assert_eq!(runs[id].iteration_result().as_ref(), Some(ended), "{id}");
+            assert_eq!(runs[id].result().as_ref(), Some(ended), "{id}");
             if let Origin::Child { parent, .. } = &account.origin {
                 let is_known = audit.accounts[parent].children.contains_key(id);
                 assert!(is_known, "{parent} does not know that it started {id}");
@@ -91,7 +91,7 @@ impl<'a> Audit<'a> {
         assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
         if let Origin::Iteration { parent, path, index, .. } = origin {
             let step = *path.last().expect("an iteration has a foreach above it");
-            assert_eq!(id, RunId::child(*parent, step, *index));
+            assert_eq!(id, RunId::child(*parent, step, (0, *index)));
             let concurrency = match &self.definition(*parent, step).kind {
                 StepKind::Foreach(foreach) => foreach.concurrency,
                 _ => 0,
@@ -215,10 +215,10 @@ impl<'a> Audit<'a> {
                 books.started += count;
                 books.in_flight.extend(*first..*first + *count);
             }
-            Event::IterationEnded { step, index, result } => {
+            Event::IterationEnded { step, index, result, .. } => {
                 let was = self.step(id, *step).in_flight.remove(index);
                 assert!(was, "iteration {index} ended twice");
-                let child = self.accounts.get(&RunId::child(id, *step, *index));
+                let child = self.accounts.get(&RunId::child(id, *step, (0, *index)));
                 match child.map(|child| &child.ended) {
                     None => assert_eq!(*result, IterationResult::Cancelled, "it never was"),
                     Some(ended) => assert_eq!(ended.as_ref(), Some(result), "parent and child"),
@@ -233,7 +233,7 @@ impl<'a> Audit<'a> {
             Event::RunFailed { failure } => IterationResult::Failed(failure.clone()),
             Event::RunStopped => IterationResult::Cancelled,
             Event::RunSucceeded { output } => {
-                let run = self.runs[&id].iteration_result();
+                let run = self.runs[&id].result();
                 match (output, run) {
                     (Some(output), _) => IterationResult::Succeeded(output.clone()),
                     (None, run) => run.expect("the run is over"),

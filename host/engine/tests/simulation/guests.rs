@@ -9,7 +9,7 @@ use crate::program::Condition;
 use crate::shelf::{Entry, Row};
 use crate::world::{Extra, Happening, World};
 use segno_engine::command::{Command, Outcome};
-use segno_engine::event::{Event, Origin};
+use segno_engine::event::{Event, Given, Origin};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
@@ -200,7 +200,7 @@ impl World {
     fn start_child(&mut self, key: Key) {
         let (id, step, attempt) = key;
         let sequence = self.executor.guests[&key].play.sequence;
-        let child = RunId::child(id, step | 1 << 31, sequence as u32);
+        let child = RunId::started_by(id, step, sequence, b"child");
         let entry = Entry {
             request: Request::StartChild,
             wait: None,
@@ -219,7 +219,7 @@ impl World {
             let params = Payload::parse(r#"{"k":1}"#).expect("it is JSON");
             let origin = Origin::Child {
                 number: sequence + 1,
-                params,
+                given: Given::params(params),
                 parent: id,
                 step,
                 root: id,

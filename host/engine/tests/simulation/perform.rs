@@ -5,7 +5,7 @@ use segno_engine::command::Command;
 use segno_engine::effect::Effect;
 use segno_engine::event::IterationResult;
 use segno_engine::id::{RunId, StepIndex};
-use segno_engine::run::Run;
+use segno_engine::rollup::Rollup;
 
 impl World {
     /// Performs one effect.
@@ -17,29 +17,30 @@ impl World {
             }
             Effect::StartIteration { step, index } => self.start_iteration(id, step, index),
             Effect::CancelIteration { step, index } => self.cancel_iteration(id, step, index),
-            Effect::ReportEnd { parent, step, index, result } => {
-                self.submit(parent, &Command::EndIteration { step, index, result });
+            Effect::ReportEnd { parent, step, index, result, rollup } => {
+                self.submit(parent, &Command::EndIteration { step, index, result, rollup });
             }
-            Effect::WatchChild { step, child } => {
-                if !self.runs[&child].status().is_open() {
-                    self.submit(id, &Command::EndChild { step, child });
-                }
-            }
+            Effect::WatchChild { step, child } => self.report_child(id, step, child),
             Effect::CancelChild { step, child } => match self.runs[&child].status().is_open() {
                 true => self.submit(child, &Command::Cancel { by: "its parent".to_owned() }),
-                false => self.submit(id, &Command::EndChild { step, child }),
+                false => self.report_child(id, step, child),
             },
-            Effect::ReportChild { parent, step } => {
-                self.submit(parent, &Command::EndChild { step, child: id });
-            }
+            Effect::ReportChild { parent, step } => self.report_child(parent, step, id),
+            other => panic!("{other:?} is of no plan"),
+        }
+    }
+
+    /// Tells a run that one which its step started is over, if it is.
+    fn report_child(&mut self, parent: RunId, step: StepIndex, child: RunId) {
+        if let Some((result, rollup)) = self.end_of(child) {
+            self.submit(parent, &Command::EndChild { step, child, result, rollup });
         }
     }
 
     fn start_iteration(&mut self, parent: RunId, step: StepIndex, index: u32) {
-        let child = RunId::child(parent, step, index);
-        if let Some(result) = self.runs.get(&child).map(Run::iteration_result) {
-            self.report(parent, (step, index), result);
-            return;
+        let child = RunId::child(parent, step, (0, index));
+        if self.runs.contains_key(&child) {
+            return self.report_iteration(parent, (step, index), child);
         }
         let around = &self.runs[&parent];
         if let Some((child, origin)) = around.iteration(step, index) {
@@ -49,25 +50,26 @@ impl World {
     }
 
     fn cancel_iteration(&mut self, parent: RunId, step: StepIndex, index: u32) {
-        let child = RunId::child(parent, step, index);
-        let result = match self.runs.get(&child) {
-            None => Some(IterationResult::Cancelled),
-            Some(run) => run.iteration_result(),
-        };
-        match result {
-            None => self.submit(child, &Command::Cancel { by: "its parent".to_owned() }),
-            result => self.report(parent, (step, index), result),
+        let child = RunId::child(parent, step, (0, index));
+        match self.runs.get(&child).map(|run| run.status().is_open()) {
+            None => {
+                let (result, rollup) = (IterationResult::Cancelled, Rollup::default());
+                self.submit(parent, &Command::EndIteration { step, index, result, rollup });
+            }
+            Some(true) => self.submit(child, &Command::Cancel { by: "its parent".to_owned() }),
+            Some(false) => self.report_iteration(parent, (step, index), child),
         }
     }
 
-    fn report(
-        &mut self,
-        parent: RunId,
-        (step, index): (StepIndex, u32),
-        result: Option<IterationResult>,
-    ) {
-        if let Some(result) = result {
-            self.submit(parent, &Command::EndIteration { step, index, result });
+    fn report_iteration(&mut self, parent: RunId, (step, index): (StepIndex, u32), child: RunId) {
+        if let Some((result, rollup)) = self.end_of(child) {
+            self.submit(parent, &Command::EndIteration { step, index, result, rollup });
         }
+    }
+
+    /// How a run ended and how its steps did, if it is over.
+    fn end_of(&self, run: RunId) -> Option<(IterationResult, Rollup)> {
+        let run = &self.runs[&run];
+        Some((run.result()?, run.rollup(&mut |_| Rollup::default())))
     }
 }

@@ -17,7 +17,7 @@ use crate::witness::Witness;
 use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Event, Origin};
+use segno_engine::event::{Cause, Event, Given, Origin};
 use segno_engine::id::{RunId, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
@@ -249,7 +249,8 @@ impl World {
         let random = u128::from(self.choices.below(u32::MAX)) << 8 | u128::from(number);
         let id = RunId::new(self.now(), random);
         let params = Payload::parse(r#"{"k":1}"#).expect("it is JSON");
-        let origin = Origin::Start { number, params };
+        let cause = Cause::Manual { by: "somebody".to_owned() };
+        let origin = Origin::Start { number, given: Given::params(params), cause };
         self.begin(id, origin, Surroundings::unknown());
     }
 
@@ -268,7 +269,7 @@ impl World {
         let workflow = Arc::clone(&piece.workflow);
         let created = Event::RunCreated { workflow: workflow.name.clone(), version: 1, origin };
         let now = self.now();
-        let (run, events) = Run::begin(id, workflow, surroundings, created, now)
+        let (run, events) = Run::begin(id, workflow, surroundings, (created, now))
             .expect("a run begins with its creation");
         self.runs.insert(id, run);
         (id, now, events)
@@ -451,6 +452,7 @@ fn awaits(run: &Run, command: &Command) -> bool {
         Command::Wake { step, sequence, wake } => {
             run.wait_of(*step).is_some_and(|wait| wait.sequence == *sequence && wait.expects(wake))
         }
-        Command::EndChild { step, child } => run.children().get(child) == Some(step),
+        Command::EndChild { step, child, .. } => run.children().get(child) == Some(step),
+        _ => true,
     }
 }

@@ -49,6 +49,17 @@ fn woken(wake: &serde_json::Value) -> String {
     }
 }
 
+/// Why a run is being stopped.
+fn stopped(stop: &serde_json::Value) -> &'static str {
+    let is = |what: &str| stop == what || stop.get(what).is_some();
+    match () {
+        () if is("timed_out") => "timed out",
+        () if is("killed") => "killed",
+        () if is("failed") => "a step failed",
+        () => "cancelled",
+    }
+}
+
 /// What a step is doing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -105,9 +116,12 @@ impl Board {
             "run_failed" => Some(self.of_run(event, "failed", Ink::Bad)),
             "run_stopped" => Some(self.of_run(event, self.stop, Ink::Bad)),
             "stop_requested" => {
-                self.stop = if event.stop == "timed_out" { "timed out" } else { "cancelled" };
+                self.stop = stopped(&event.stop);
                 Some(self.of_run(event, "stopping", Ink::Waiting).because(self.stop))
             }
+            "run_paused" => Some(self.of_run(event, "paused", Ink::Waiting).wanted(event)),
+            "run_resumed" => Some(self.of_run(event, "resumed", Ink::Busy).wanted(event)),
+            "run_retried" => Some(self.of_run(event, "retried", Ink::Busy).wanted(event)),
             _ if event.step.is_empty() => None,
             kind => {
                 let tells_parts = self.tells_parts;
@@ -181,15 +195,52 @@ impl Lane {
                 self.over(event, "succeeded", Ink::Good).because(&count)
             }
             "step_failed" => self.over(event, "failed", Ink::Bad).because(&failure),
-            "step_cancelled" => self.over(event, "cancelled", Ink::Faint),
+            "step_cancelled" => self.over(event, "cancelled", Ink::Faint).wanted(event),
             "step_unsatisfied" => {
                 let why = super::status::explain(&event.reason);
                 self.over(event, "unsatisfied", Ink::Faint).at_once().because(&why)
             }
             "loop_stop_requested" => self.line(event, "stopping", Ink::Waiting).because(&failure),
-            _ => return None,
+            _ => return self.acted(event, &failure),
         };
         Some(line)
+    }
+
+    /// What steps without a guest do, and what somebody did with a step.
+    fn acted(&mut self, event: &Happening, failure: &str) -> Option<Line> {
+        let why = super::status::explain(&event.reason);
+        Some(match event.kind.as_str() {
+            "while_started" => self.line(event, "started", Ink::Busy).at_once(),
+            "wait_started" => {
+                self.state = State::Waiting(why.clone());
+                self.line(event, "waiting", Ink::Waiting).at_once().because(&why)
+            }
+            "attempt_held" => {
+                let why = super::status::explain(&format!("permit:{}", event.permit));
+                self.state = State::Waiting(why.clone());
+                self.line(event, "queued", Ink::Waiting).because(&why)
+            }
+            "attempt_released" | "step_ready" => {
+                self.state = State::Running;
+                return None;
+            }
+            "subworkflow_started" => {
+                self.line(event, "started", Ink::Busy).at_once().because(&event.run)
+            }
+            "step_unready" => return Some(self.attempt_failed(event, failure)),
+            "step_paused" => {
+                self.state = State::Waiting("a breakpoint".to_owned());
+                self.line(event, "paused", Ink::Waiting).at_once().because("at a breakpoint")
+            }
+            "step_resumed" => {
+                self.state = State::Running;
+                self.line(event, "resumed", Ink::Busy).wanted(event)
+            }
+            "step_skipped" => self.over(event, "skipped", Ink::Faint).wanted(event),
+            "step_killed" => self.over(event, "killed", Ink::Bad).wanted(event),
+            "wait_bypassed" => self.over(event, "bypassed", Ink::Good).wanted(event),
+            _ => return None,
+        })
     }
 
     fn attempt_failed(&mut self, event: &Happening, failure: &str) -> Line {
@@ -270,6 +321,14 @@ impl Line {
         let both = [self.more.as_str(), why];
         let more: Vec<_> = both.into_iter().filter(|text| !text.is_empty()).collect();
         Self { more: more.join("; "), ..self }
+    }
+
+    /// Says who wanted it.
+    fn wanted(self, event: &Happening) -> Self {
+        match event.by.as_str() {
+            "" => self,
+            by => self.because(&format!("by {by}")),
+        }
     }
 
     fn at_once(self) -> Self {

@@ -122,24 +122,29 @@ fn pass_on<R: std::io::BufRead>(
     sender: &SyncSender<Message>,
 ) -> Passed {
     let mut recorded = 0;
+    let mut is_over = false;
     for event in stream {
         let event = match event {
             Ok(event) => event,
+            Err(_) if is_over => return Passed::Over,
             Err(error) => return Passed::Broken(error.to_string()),
         };
-        let is_last = event.0.is_last();
+        // A run that is over may have been retried since.
+        is_over = event.0.is_last() || (is_over && event.0.kind != "run_retried");
         recorded += usize::from(event.0.is_recorded());
         if event.0.is_recorded() && recorded <= *seen {
             continue;
         }
         *seen = recorded.max(*seen);
         // Whoever listened has gone.
-        let gone = sender.send(Message::Happened(Box::new(event))).is_err();
-        if is_last || gone {
+        if sender.send(Message::Happened(Box::new(event))).is_err() {
             return Passed::Over;
         }
     }
-    Passed::Broken("the server has ended the stream".to_owned())
+    match is_over {
+        true => Passed::Over,
+        false => Passed::Broken("the server has ended the stream".to_owned()),
+    }
 }
 
 /// What is on the screen.
@@ -273,7 +278,7 @@ mod tests {
         let end = event("step_succeeded", "a") + &event("run_succeeded", "");
         let mut read = |text: String| pass_on(Stream::new(text.as_bytes()), &mut seen, &sender);
         assert!(matches!(read(start.clone() + "data: {\"ty"), Passed::Broken(_)));
-        assert!(matches!(read(start + &end + &event("step_started", "late")), Passed::Over));
+        assert!(matches!(read(start + &end), Passed::Over));
         drop(sender);
         let told = receiver.iter().filter_map(|message| match message {
             Message::Happened(event) if event.0.is_recorded() => Some(event.0.kind + &event.0.step),

@@ -1,8 +1,9 @@
 //! `segno run get`: where a run stands, step by step, and what it gave.
 
 use super::Which;
+use super::next::next;
 use super::status::{cause, explain, why};
-use crate::cli::answer::{self, Run, Step};
+use crate::cli::answer::{self, Cause, Run, RunParam, Step};
 use crate::cli::client::Client;
 use crate::cli::ink::Ink;
 use crate::cli::json;
@@ -18,6 +19,9 @@ use std::process::ExitCode;
 const OUTPUT_LINES_MAX: usize = 40;
 const OUTPUT_BYTES_MAX: usize = 4_000;
 
+/// As much of a param's value is shown.
+const PARAM_CHARS_MAX: usize = 60;
+
 pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Result<ExitCode> {
     let answer = client.get(&Route::to(["runs", &which.run]))?;
     if terminal.is_json() {
@@ -28,6 +32,11 @@ pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Re
     terminal.table(&facts(&run))?;
     terminal.print("")?;
     terminal.table(&steps(&run.steps))?;
+    let offers = offers(&run);
+    if !offers.is_empty() {
+        terminal.print("")?;
+        terminal.table(&offers)?;
+    }
     if run.failure.is_some() || run.output.is_some() {
         terminal.print("")?;
         show_result(&run, terminal)?;
@@ -56,12 +65,25 @@ fn facts(run: &Run) -> Table {
     let mut facts = Table::of_facts();
     facts.fact("run", format!("{}  {}", run.name(), run.run).trim_end().to_owned());
     facts.fact("workflow", format!("{} version {}", run.workflow, run.version));
-    if let (Some(parent), Some(iteration)) = (&run.parent, run.iteration) {
-        facts.fact("parent", format!("iteration {iteration} of {parent}"));
+    if let Some(from) = origin(run) {
+        facts.fact("from", from);
+    }
+    if let Some(variables) = &run.loop_variables {
+        facts.fact("loop", variables.get().to_owned());
     }
     facts.fact("status", Cell::status(&run.status));
-    if let Some(reason) = run.reason.as_ref().filter(|_| run.failure.is_none()) {
-        facts.fact("why", explain(reason));
+    if let Some(why) = why_so(run) {
+        facts.fact("why", why);
+    }
+    if !run.allowed.is_empty() {
+        facts.fact("may", run.allowed.join(", "));
+    }
+    if run.retries > 0 {
+        facts.fact("retries", run.retries.to_string());
+    }
+    for (place, param) in run.params.iter().enumerate() {
+        let name = if place == 0 { "params" } else { "" };
+        facts.fact(name, param_line(param));
     }
     facts.fact("created", day_and_time(&run.created_at));
     if let Some(ended) = &run.ended_at {
@@ -73,9 +95,62 @@ fn facts(run: &Run) -> Table {
     facts
 }
 
+/// Who or what the run comes from.
+fn origin(run: &Run) -> Option<String> {
+    let Cause { kind, by, run: other, step } = &run.cause;
+    let by = by.as_deref().unwrap_or("nobody");
+    let other = other.as_deref().unwrap_or_default();
+    let step = step.as_deref().unwrap_or_default();
+    match (kind.as_str(), run.iteration) {
+        ("manual", _) => Some(format!("started by {by}")),
+        ("fork", _) if step.is_empty() => Some(format!("forked of {other} by {by}")),
+        ("fork", _) => Some(format!("forked of {other} from step {step} by {by}")),
+        ("step", _) => Some(format!("step {step} of {other}")),
+        (_, Some(iteration)) => {
+            let parent = run.parent.as_deref().unwrap_or(other);
+            Some(format!("iteration {iteration} of {step} in {parent}").replace(" of  in ", " of "))
+        }
+        _ => None,
+    }
+}
+
+/// Why it stands as it does, and who wanted that.
+fn why_so(run: &Run) -> Option<String> {
+    let reason = run.reason.as_deref().filter(|_| run.failure.is_none());
+    let by = run.by.as_deref().filter(|_| run.failure.is_none());
+    match (reason, by) {
+        (Some(reason), Some(by)) => Some(format!("{}, by {by}", explain(reason))),
+        (Some(reason), None) => Some(explain(reason)),
+        (None, Some(by)) => Some(format!("{} by {by}", run.status)),
+        (None, None) => None,
+    }
+}
+
+fn param_line(param: &RunParam) -> String {
+    let RunParam { name, kind, value, source } = param;
+    let value = value.as_ref().map_or("(absent)", |value| value.get());
+    let value = match value.char_indices().nth(PARAM_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    };
+    let source = match source.as_deref() {
+        None | Some("definition") => String::new(),
+        Some(source) => format!("  from {source}"),
+    };
+    format!("{name} = {value}  {kind}{source}")
+}
+
+/// What may be typed next.
+fn offers(run: &Run) -> Table {
+    let mut table = Table::of_facts();
+    for offer in next(run) {
+        table.row([offer.line.into(), Cell::inked(offer.why, Ink::Faint)]);
+    }
+    table
+}
+
 fn steps(steps: &[Step]) -> Table {
-    let mut table =
-        Table::new(["STEP", "STATUS", "ATTEMPT#", "TIME#", "PROGRESS", "COMPONENT", "WHY"]);
+    let mut table = Table::new(["STEP", "STATUS", "ATTEMPT#", "TIME#", "PROGRESS", "WHAT", "WHY"]);
     for step in steps {
         let attempt = if step.attempt > 0 { step.attempt.to_string() } else { String::new() };
         table.row([
@@ -84,7 +159,7 @@ fn steps(steps: &[Step]) -> Table {
             attempt.into(),
             step.duration_ms.map(duration).unwrap_or_default().into(),
             progress(step).into(),
-            Cell::inked(step.component.as_deref().unwrap_or_default(), Ink::Faint),
+            Cell::inked(step.component.as_deref().unwrap_or(&step.kind), Ink::Faint),
             why(step).into(),
         ]);
     }
@@ -136,18 +211,27 @@ mod tests {
                   "iterations": { "total": 500, "succeeded": 11, "failed": 1, "running": 4 } },
                 { "step": "report", "status": "pending", "attempt": 0, "reason": "needs:per-year" },
             ],
+            "cause": { "kind": "manual", "by": "ada" }, "allowed": ["pause", "cancel"],
+            "params": [
+                { "name": "year", "type": "int", "value": 2012, "source": "start" },
+                { "name": "note", "type": "string" },
+            ],
         });
         let run: Run = serde_json::from_str(&run.to_string()).unwrap();
         let lines = [
             "run       report#3  run_01",
             "workflow  report version 2",
+            "from      started by ada",
             "status    running",
+            "may       pause, cancel",
+            "params    year = 2012  int  from start",
+            "          note = (absent)  string",
             "created   2012-12-12 08:30:00",
             "time      1.25s",
         ];
         assert_eq!(facts(&run).render(false), lines.join("\n"));
         let lines = [
-            "STEP      STATUS     ATTEMPT   TIME  PROGRESS             COMPONENT           WHY",
+            "STEP      STATUS     ATTEMPT   TIME  PROGRESS             WHAT                WHY",
             "load      succeeded        1   40ms                       weather/load@1.0.0",
             "per-year  running             1.20s  12/500 2%, 1 failed",
             "report    pending                                                             waits for per-year",

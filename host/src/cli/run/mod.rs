@@ -1,19 +1,26 @@
 //! `segno run`: from a workflow to its result.
 
+mod act;
 mod bar;
 mod board;
-mod cancel;
+mod change;
 mod exec;
 mod follow;
+mod fork;
 mod get;
 mod journal;
 mod list;
 mod logs;
+mod next;
 mod params;
+mod retry;
+mod rollup;
 mod signal;
 mod start;
 mod status;
+mod step_params;
 mod stream;
+mod timeline;
 mod watch;
 
 use super::client::Client;
@@ -45,8 +52,30 @@ pub(super) enum Verb {
     Journal(journal::Arguments),
     /// Send a signal to a run; one step that waits for it gets it
     Signal(signal::Arguments),
-    /// Stop a run and what runs inside it
-    Cancel(Which),
+    /// Tell what happened to a run, and who did what
+    Timeline(timeline::Arguments),
+    /// Count the steps of a run, with all that is below it
+    Rollup(Which),
+    /// Let nothing new start in a run until it is resumed
+    Pause(Which),
+    /// Let a paused run go on, or a step past its breakpoint
+    Resume(act::RunOrStep),
+    /// Stop a run or a step, and what runs inside it
+    Cancel(act::RunOrStep),
+    /// Stop a run or a step, which has then failed
+    Kill(act::RunOrStep),
+    /// Go on without a step
+    Skip(act::OneStep),
+    /// Take the signal that a step waits for as come
+    Bypass(act::OneStep),
+    /// Go on with a run that is over, or with a failed step of one that is not
+    ///
+    /// The same run keeps what is complete. With --step it goes on from there.
+    Retry(retry::Arguments),
+    /// Make a new run from another, with other params or another version
+    Fork(fork::Arguments),
+    /// Let the runs begin that a failed run keeps from it
+    Unblock(Which),
 }
 
 /// The run that is meant.
@@ -72,7 +101,17 @@ pub(super) fn perform(
         Verb::Logs(arguments) => logs::perform(&arguments, client, terminal),
         Verb::Journal(arguments) => journal::perform(&arguments, client, terminal),
         Verb::Signal(arguments) => signal::perform(&arguments, client, terminal),
-        Verb::Cancel(which) => cancel::perform(&which, client, terminal),
+        Verb::Timeline(arguments) => timeline::perform(&arguments, client, terminal),
+        Verb::Rollup(which) => rollup::perform(&which, client, terminal),
+        Verb::Pause(which) => act::on_run(&which, ("pause", "paused"), client, terminal),
+        Verb::Resume(on) => act::on_either(&on, ("resume", "resumed"), client, terminal),
+        Verb::Cancel(on) => act::on_either(&on, ("cancel", "cancelled"), client, terminal),
+        Verb::Kill(on) => act::on_either(&on, ("kill", "killed"), client, terminal),
+        Verb::Skip(on) => act::on_step(&on, ("skip", "skipped"), client, terminal),
+        Verb::Bypass(on) => act::on_step(&on, ("bypass", "bypassed"), client, terminal),
+        Verb::Retry(arguments) => retry::perform(&arguments, client, terminal),
+        Verb::Fork(arguments) => fork::perform(&arguments, client, terminal),
+        Verb::Unblock(which) => act::on_run(&which, ("unblock", "unblocked"), client, terminal),
     }
 }
 

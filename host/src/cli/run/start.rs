@@ -2,6 +2,7 @@
 
 use super::follow::{self, Lines};
 use super::params::Params;
+use super::step_params::StepParams;
 use crate::cli::answer::{self, Run, Workflow};
 use crate::cli::client::Client;
 use crate::cli::route::Route;
@@ -34,6 +35,8 @@ pub(super) struct Request {
     version: Option<String>,
     #[command(flatten)]
     params: Params,
+    #[command(flatten)]
+    step_params: StepParams,
     /// Start one run, however often this is asked with the same key
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     idempotency_key: Option<String>,
@@ -62,12 +65,14 @@ pub(super) fn perform(
 impl Request {
     /// Starts the run; the answer waits so many seconds for its end.
     pub(super) fn send(&self, client: &Client, wait_s: Option<u32>) -> Result<Box<RawValue>> {
-        let Self { workflow, version, params, idempotency_key } = self;
+        let Self { workflow, version, params, step_params, idempotency_key } = self;
         let params = params.bind(workflow, || {
             let route = Route::to(["workflows", workflow]).with_any("version", version.as_ref());
             Ok(answer::read::<Workflow>(&client.get(&route)?)?.params)
         })?;
-        let mut body = json!({ "workflow": workflow, "params": params });
+        let mut body = json!({
+            "workflow": workflow, "params": params, "step_params": step_params.bind()?,
+        });
         if let Some(version) = version {
             body["version"] = json!(version);
         }

@@ -14,19 +14,54 @@ pub(super) fn explain(reason: &str) -> String {
         ("run", run) => format!("waits for {run}"),
         ("timer", moment) => format!("sleeps until {}", day_and_time(moment)),
         ("backoff", moment) => format!("is tried again at {}", time_of_day(moment)),
+        ("permit", name) => permit(name),
+        ("breakpoint", _) => "stopped at a breakpoint".to_owned(),
+        ("by", who) => format!("skipped by {who}"),
+        ("paused", _) => "its workflow is paused".to_owned(),
+        ("blocked", run) => {
+            format!("waits for {run}, which has failed, to be retried or unblocked")
+        }
+        ("run_strategy", run) => format!("waits for the end of {run}"),
+        ("replaced_by", run) => format!("made room for {run}"),
+        ("concurrency", runs) => format!("waits for its turn: {runs} runs at once are allowed"),
         ("cancelling", _) => "is being cancelled".to_owned(),
+        ("killing", _) => "is being killed".to_owned(),
+        ("timing_out", _) => "is being stopped: it took too long".to_owned(),
+        ("failing", _) => "is being stopped: a step failed".to_owned(),
         ("limit", which) => format!("limit of {which} exceeded"),
         _ => reason.to_owned(),
     }
 }
 
+/// What a permit that is short means.
+fn permit(name: &str) -> String {
+    match name.split_once(':') {
+        Some(("tag", tag)) => format!("waits for a permit of tag {tag}"),
+        Some(("workflow", workflow)) => {
+            format!("waits for other steps of {workflow}: its step_concurrency is reached")
+        }
+        Some(("root", run)) => {
+            format!("waits for other steps of {run}: its run_step_concurrency is reached")
+        }
+        _ => format!("waits for a permit of {name}"),
+    }
+}
+
+/// Who has the permit, and who else waits.
+fn line_of(step: &Step) -> String {
+    let Some(permit) = &step.permit else { return String::new() };
+    let of = permit.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    format!(" ({}{of} in use, {} waiting)", permit.held, permit.waiting)
+}
+
 /// Why a step is as it is, and what went wrong last.
 pub(super) fn why(step: &Step) -> String {
-    let waits = match &step.reason {
-        Some(reason) if step.failure.as_ref().is_none_or(|failure| failure.reason != *reason) => {
-            with_end(explain(reason), step)
+    let waits = match (&step.reason, &step.child) {
+        (Some(reason), Some(child)) if reason.starts_with("run:") => {
+            format!("waits for {}", child.name())
         }
-        _ => String::new(),
+        (None, Some(child)) => format!("started {}", child.name()),
+        _ => waits(step),
     };
     match &step.failure {
         None => waits,
@@ -35,11 +70,21 @@ pub(super) fn why(step: &Step) -> String {
     }
 }
 
+fn waits(step: &Step) -> String {
+    match &step.reason {
+        Some(reason) if step.failure.as_ref().is_none_or(|failure| failure.reason != *reason) => {
+            with_end(explain(reason), step) + &line_of(step)
+        }
+        _ => String::new(),
+    }
+}
+
 /// A wait for something that may not come says how long it lasts at most.
 fn with_end(why: String, step: &Step) -> String {
-    let is_timer = step.reason.as_deref().is_some_and(|reason| reason.starts_with("timer:"));
+    let is_moment = |reason: &str| reason.starts_with("timer:") || reason.starts_with("backoff:");
+    let is_timer = step.reason.as_deref().is_some_and(is_moment);
     match &step.until {
-        Some(until) if step.status == "suspended" && !is_timer => {
+        Some(until) if matches!(step.status.as_str(), "suspended" | "waiting") && !is_timer => {
             format!("{why}, until {} at most", day_and_time(until))
         }
         _ => why,
@@ -84,6 +129,8 @@ mod tests {
             ("signal:landed", "waits for signal landed"),
             ("timer:2012-12-12T08:30:00.250Z", "sleeps until 2012-12-12 08:30:00"),
             ("run:run_01", "waits for run_01"),
+            ("permit:tag:warehouse", "waits for a permit of tag warehouse"),
+            ("blocked:run_01", "waits for run_01, which has failed, to be retried or unblocked"),
         ] {
             assert_eq!(why(&step(Some(reason), None)), words);
         }

@@ -42,6 +42,10 @@ pub(super) struct Happening {
     pub(super) run: String,
     /// What ended a wait.
     pub(super) wake: Value,
+    /// The permit that is short.
+    pub(super) permit: String,
+    /// Who wanted it.
+    pub(super) by: String,
     /// Why a run is stopped.
     pub(super) stop: Value,
 }

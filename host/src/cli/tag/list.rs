@@ -26,11 +26,13 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
         terminal.note("no tag has a limit; set one with `segno tag set`");
         return Ok(());
     }
-    let mut table = Table::new(["TAG", "LIMIT#", "SET", "BY", "NOTE"]);
-    for Tag { tag, limit, note, set_by, set_at } in answer::read_all(&answers)? {
+    let mut table = Table::new(["TAG", "LIMIT#", "HELD#", "WAITING#", "SET", "BY", "NOTE"]);
+    for Tag { tag, limit, held, waiting, note, set_by, set_at } in answer::read_all(&answers)? {
         table.row([
             tag.into(),
             limit.to_string().into(),
+            held.to_string().into(),
+            waiting.to_string().into(),
             day_and_time(&set_at).into(),
             set_by.into(),
             note.unwrap_or_default().into(),

@@ -44,6 +44,7 @@ pub(super) fn perform(
         Some(active) if active == version => "",
         _ => ", not active",
     };
-    terminal.print(&format!("{done} {workflow} version {version}{state}  {}", pins.join(" ")))?;
+    let line = format!("{done} {workflow} version {version}{state}  {}", pins.join(" "));
+    terminal.print(line.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,12 +5,14 @@ mod apply;
 mod delete;
 mod get;
 mod history;
+mod import;
 mod list;
 mod pause;
 mod problems;
 mod properties;
 mod schema;
 mod set;
+mod unblock;
 mod validate;
 mod versions;
 
@@ -45,11 +47,15 @@ pub(super) enum Verb {
     Set(set::Arguments),
     /// Show who changed what of a workflow, and when
     History(history::Arguments),
+    /// Let the runs begin that failed runs keep from it
+    Unblock(Which),
     /// Delete a workflow that has no open runs
     ///
     /// Its runs and its history can still be read, and a workflow that is
     /// applied under its name goes on with its numbers.
     Delete(Which),
+    /// Translate a definition of another system, and say what was made of it
+    Import(import::Arguments),
     /// Print the JSON Schema of definitions, for editors
     Schema,
 }
@@ -73,12 +79,14 @@ pub(super) fn perform(
         Verb::Validate(arguments) => return validate::perform(&arguments, client, terminal),
         Verb::List(arguments) => return list::perform(&arguments, client, terminal),
         Verb::Get(arguments) => return get::perform(&arguments, client, terminal),
+        Verb::Import(arguments) => return import::perform(&arguments, terminal),
         Verb::Schema => return schema::perform(terminal),
         Verb::Versions(arguments) => versions::perform(&arguments, client, terminal)?,
         Verb::Activate(arguments) => activate::activate(&arguments, client, terminal)?,
         Verb::Deactivate(which) => activate::deactivate(&which, client, terminal)?,
         Verb::Pause(arguments) => pause::pause(&arguments, client, terminal)?,
         Verb::Resume(which) => pause::resume(&which, client, terminal)?,
+        Verb::Unblock(which) => unblock::perform(&which, client, terminal)?,
         Verb::Set(arguments) => set::perform(&arguments, client, terminal)?,
         Verb::History(arguments) => history::perform(&arguments, client, terminal)?,
         Verb::Delete(which) => delete::perform(&which, client, terminal)?,

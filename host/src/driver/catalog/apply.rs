@@ -154,7 +154,15 @@ impl Driver {
         let shelf = Shelf::new(&self.0.store, tenant, &self.0.limits);
         let checked = definition::check(source, &shelf);
         shelf.failure()?;
-        Ok((checked.map_err(ApplyError::Problems)?, shelf.pins.into_inner()))
+        let workflow = checked.map_err(ApplyError::Problems)?;
+        let mistakes = workflow.rehearse(self.0.clock.now());
+        if !mistakes.is_empty() {
+            let problems = mistakes.into_iter().map(|mistake| rehearsed(source, mistake));
+            let mut problems: Vec<_> = problems.collect();
+            problems.sort();
+            return Err(ApplyError::Problems(problems));
+        }
+        Ok((workflow, shelf.pins.into_inner()))
     }
 
     /// The highest version that a workflow of this name has or had.
@@ -163,6 +171,15 @@ impl Driver {
         let deleted = deleted.map_or(0, |deleted| deleted.latest_version);
         Ok(known.latest_version.max(deleted))
     }
+}
+
+/// What would go wrong in a run that is given nothing.
+fn rehearsed(source: &str, (path, message): (String, String)) -> Problem {
+    let (line, column) = definition::place_of(source, &path).unwrap_or_default();
+    let remedy = "a run that is given nothing fails here; correct it, or leave the param that it \
+                  reads without a value"
+        .to_owned();
+    Problem { line, column, path, message, remedy }
 }
 
 /// Sets the properties that a definition names; the others stay.
