@@ -1,0 +1,157 @@
+//! How many steps run code at once: limits of tags, of workflows and of runs.
+
+use crate::stage::{BY, Stage};
+use segno_engine::event::Event;
+use segno_engine::id::RunId;
+use segno_host::driver::PropertiesChange;
+use serde_json::json;
+
+/// Five workflows of ten steps each that keep their permit for ten seconds.
+fn five_workflows(stage: &Stage) -> Vec<RunId> {
+    let runs = (0..5).map(|number| {
+        stage.apply(&format!(
+            "
+workflow: load-{number}
+steps:
+  - id: each
+    foreach: {{ n: '${{lists.range(0, 10)}}', concurrency: 10 }}
+    steps:
+      - {{ id: load, component: probe@1, tags: [warehouse], params: {{ calls: [{{ sleep: 10s }}] }} }}
+"
+        ));
+        stage.start(&format!("load-{number}"))
+    });
+    runs.collect()
+}
+
+fn limit(stage: &Stage, tag: &str, most: u32) {
+    let set = stage.driver().set_tag_limit(&stage.tenant, (tag, most), None, BY);
+    stage.block(set).expect("the tag is well formed");
+}
+
+/// How many leaves of these runs have this status.
+fn count(stage: &Stage, runs: &[RunId], status: &str) -> u64 {
+    runs.iter().filter_map(|run| stage.rollup(*run).get(status).copied()).sum()
+}
+
+fn expect(stage: &Stage, runs: &[RunId], (suspended, queued): (u64, u64)) {
+    let what = format!("{suspended} run and {queued} wait");
+    stage.wait_for(&what, || {
+        count(stage, runs, "suspended") == suspended && count(stage, runs, "queued") == queued
+    });
+}
+
+/// When each step of these runs had its permits, in seconds.
+fn spans(stage: &Stage, runs: &[RunId]) -> Vec<(f64, f64)> {
+    let mut spans = Vec::new();
+    for run in runs {
+        for index in 0..10 {
+            let history = stage.history(stage.iteration(*run, "each", index));
+            let mut begin = 0.0;
+            for moment in history {
+                match moment.event {
+                    Event::AttemptStarted { .. } | Event::AttemptReleased { .. } => {
+                        begin = moment.at;
+                    }
+                    Event::StepSucceeded { .. } => spans.push((begin, moment.at)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    spans
+}
+
+#[test]
+fn a_tag_lets_so_many_steps_run_in_all_workflows_together() {
+    let stage = Stage::with(&["probe"]);
+    limit(&stage, "warehouse", 0);
+    let runs = five_workflows(&stage);
+    expect(&stage, &runs, (0, 50));
+    limit(&stage, "warehouse", 3);
+    expect(&stage, &runs, (3, 47));
+    stage.advance(10.0);
+    expect(&stage, &runs, (3, 44));
+    limit(&stage, "warehouse", 10);
+    expect(&stage, &runs, (10, 37));
+    for queued in [27, 17, 7] {
+        stage.advance(10.0);
+        expect(&stage, &runs, (10, queued));
+    }
+    for _ in 0..2 {
+        stage.advance(10.0);
+        stage.wait_for("they went on", || count(&stage, &runs, "running") == 0);
+    }
+    for run in &runs {
+        assert_eq!(stage.play(*run), "succeeded");
+    }
+    let spans = spans(&stage, &runs);
+    assert_eq!(spans.len(), 50);
+    for (begin, _) in &spans {
+        let meanwhile = spans.iter().filter(|(from, to)| (*from..*to).contains(begin)).count();
+        let most = if *begin < 10.0 { 3 } else { 10 };
+        assert!(meanwhile <= most, "{meanwhile} at {begin}: {spans:?}");
+    }
+}
+
+#[test]
+fn a_step_takes_all_its_permits_or_none_and_holds_nobody_up() {
+    let mut stage = Stage::with(&["probe"]);
+    limit(&stage, "left", 1);
+    limit(&stage, "right", 1);
+    stage.apply(
+        "
+workflow: hands
+params: { tag: none }
+steps:
+  - { id: left, component: probe@1, tags: [left], params: { calls: [{ sleep: 10s }] } }
+  - { id: pause, sleep: 1s }
+  - { id: both, component: probe@1, tags: [left, right], needs: [pause], params: { calls: [{ sleep: 10s }] } }
+  - { id: later, sleep: 2s }
+  - { id: right, component: probe@1, tags: [right], needs: [later], params: { calls: [{ sleep: 10s }] } }
+",
+    );
+    let run = stage.start("hands");
+    stage.until_step(run, "left", "suspended");
+    stage.advance(1.0);
+    stage.until_step(run, "both", "queued");
+    stage.advance(1.0);
+    stage.until_step(run, "right", "suspended");
+    assert_eq!(stage.statuses(run)["both"], "queued", "and it holds neither");
+    stage.restart();
+    stage.advance(8.0);
+    stage.until_step(run, "left", "succeeded");
+    assert_eq!(stage.statuses(run)["both"], "queued", "one of two is not enough");
+    stage.advance(2.0);
+    stage.until_step(run, "right", "succeeded");
+    stage.until_step(run, "both", "suspended");
+    assert_eq!(stage.play(run), "succeeded");
+}
+
+#[test]
+fn a_workflow_and_a_run_have_limits_of_their_own() {
+    let stage = Stage::with(&["probe"]);
+    stage.apply(
+        "
+workflow: narrow
+run_step_concurrency: 2
+step_concurrency: 3
+steps:
+  - id: each
+    foreach: { n: '${lists.range(0, 4)}', concurrency: 10 }
+    steps:
+      - { id: load, component: probe@1, params: { calls: [{ sleep: 10s }] } }
+",
+    );
+    let runs = [stage.start("narrow")];
+    expect(&stage, &runs, (2, 2));
+    let runs = [runs[0], stage.start_with("narrow", json!({}))];
+    expect(&stage, &runs, (3, 5));
+    let wanted = PropertiesChange { step_concurrency: Some(None), ..Default::default() };
+    let changed = stage.driver().set_properties(&stage.tenant, "narrow", wanted, BY);
+    stage.block(changed).expect("it fits");
+    expect(&stage, &runs, (4, 4));
+    for run in runs {
+        assert_eq!(stage.play(run), "succeeded");
+    }
+}
