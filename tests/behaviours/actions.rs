@@ -224,16 +224,26 @@ steps:
         stage.try_act_on(run, step, action).expect_err("it does not fit").to_string()
     };
     let refused = [
-        (on_step("done", StepAction::Skip), "step `done` is succeeded, and skip does nothing there; nothing does"),
-        (on_step("gate", StepAction::Resume), "step `gate` is waiting, and resume does nothing there; use bypass, cancel, kill, skip"),
-        (on_step("behind", StepAction::Bypass), "step `behind` is pending, and bypass does nothing there; use cancel, kill, skip"),
+        (
+            on_step("done", StepAction::Skip),
+            "step `done` is succeeded, and skip does nothing there; nothing does",
+        ),
+        (
+            on_step("gate", StepAction::Resume),
+            "step `gate` is waiting, and resume does nothing there; use bypass, cancel, kill, skip",
+        ),
+        (
+            on_step("behind", StepAction::Bypass),
+            "step `behind` is pending, and bypass does nothing there; use cancel, kill, skip",
+        ),
     ];
     for (message, expected) in refused {
         assert_eq!(message, expected);
     }
     let message = on_step("gaet", StepAction::Skip);
     assert!(message.contains("done, gate, behind"), "{message}");
-    let message = stage.try_act(queued, RunAction::Pause).expect_err("it has not begun").to_string();
+    let message =
+        stage.try_act(queued, RunAction::Pause).expect_err("it has not begun").to_string();
     assert_eq!(message, "the run is queued, and pause does nothing there; use cancel, kill");
     stage.act_on(run, "gate", StepAction::Bypass);
     assert_eq!(stage.end(run), "succeeded");

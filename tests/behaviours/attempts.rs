@@ -1,8 +1,8 @@
 //! Attempts of steps: their results, the next one after a failure, their time,
 //! and hosts that end under them.
 
-use crate::history::Moment;
 use crate::graph::texts;
+use crate::history::Moment;
 use crate::stage::Stage;
 use segno_engine::event::Event;
 use segno_host::driver::RunAction;
@@ -57,9 +57,10 @@ steps:
     ]);
     assert_eq!(stage.statuses(run), expected);
     let known = stage.run(run);
-    let reasons = known.steps().iter().map(|step| {
-        step.last_failure.as_ref().map_or("", |failure| failure.reason.as_str())
-    });
+    let reasons = known
+        .steps()
+        .iter()
+        .map(|step| step.last_failure.as_ref().map_or("", |failure| failure.reason.as_str()));
     let reasons = reasons.collect::<Vec<_>>();
     let expected = ["", "user", "fatal", "trap", "limit:memory", "fatal", "", "timeout", ""];
     assert_eq!(reasons, expected);
@@ -205,9 +206,8 @@ steps:
     for restart in 0..50_u32 {
         // Not the same place twice: right after a restart, and later.
         let wanted = (done + restart % 4).min(119);
-        let known = stage.until(run, "more iterations", |run| {
-            ended(run) >= wanted || !run.status().is_open()
-        });
+        let known = stage
+            .until(run, "more iterations", |run| ended(run) >= wanted || !run.status().is_open());
         done = ended(&known);
         stage.restart();
     }

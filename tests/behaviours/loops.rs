@@ -132,7 +132,11 @@ steps:
     );
     let run = stage.start("above");
     stage.until_step(run, "beside", "succeeded");
-    let later: RunId = stage.output(run, "later")["run"].as_str().expect("it is text").parse().expect("it is a run");
+    let later: RunId = stage.output(run, "later")["run"]
+        .as_str()
+        .expect("it is text")
+        .parse()
+        .expect("it is a run");
     assert_eq!(stage.run(later).status().as_str(), "running", "it is not waited for");
     assert_eq!(stage.play(run), "succeeded");
     let gave = |x: i64, y: i64| json!({ "x": x, "y": y });

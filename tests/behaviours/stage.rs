@@ -65,11 +65,8 @@ impl Stage {
     pub fn with(components: &[&str]) -> Self {
         let stage = Self::new();
         for name in components {
-            let pushed = stage.driver().push_component(
-                &stage.tenant,
-                (name, "1.0.0"),
-                component(name),
-            );
+            let pushed =
+                stage.driver().push_component(&stage.tenant, (name, "1.0.0"), component(name));
             stage.block(pushed).expect("the component is sound");
         }
         stage
@@ -189,7 +186,11 @@ impl Stage {
             }
         };
         self.block(wait).unwrap_or_else(|run| {
-            panic!("it never came to this: {what}; it is {:?} {:?}", run.status(), statuses_of(&run))
+            panic!(
+                "it never came to this: {what}; it is {:?} {:?}",
+                run.status(),
+                statuses_of(&run)
+            )
         })
     }
 
@@ -377,11 +378,8 @@ impl Stage {
 
     /// Takes a run up again.
     pub fn retry(&self, run: RunId, step: Option<&str>) -> RunId {
-        let retry = RetryRun {
-            step: step.map(str::to_owned),
-            by: BY.to_owned(),
-            ..RetryRun::default()
-        };
+        let retry =
+            RetryRun { step: step.map(str::to_owned), by: BY.to_owned(), ..RetryRun::default() };
         self.try_retry(run, retry).expect("it fits")
     }
 

@@ -260,11 +260,9 @@ impl Run {
             match (&step.iterations, kind) {
                 (Some(iterations), _) => {
                     all = all.plus(iterations.rollup);
-                    if !step.state.is_over() {
-                        for index in &iterations.in_flight {
-                            all = all.plus(below(self.iteration_id(place as StepIndex, *index)));
-                        }
-                    }
+                    let under_way = iterations.in_flight.iter().filter(|_| !step.state.is_over());
+                    let runs = under_way.map(|index| self.iteration_id(place as StepIndex, *index));
+                    all = runs.fold(all, |all, run| all.plus(below(run)));
                 }
                 (None, StepKind::Subworkflow(_)) => {
                     all = all.plus(step.below);

@@ -92,11 +92,12 @@ fn paused_by(
             let Some((last, _)) = records.last() else { break };
             next = last + 1;
             for (number, bytes) in &records {
-                for event in decoded(run, (*number, bytes))?.events {
-                    if let Event::RunPaused { by } = event {
-                        found = Some(by);
-                    }
-                }
+                let events = decoded(run, (*number, bytes))?.events.into_iter();
+                let by = events.filter_map(|event| match event {
+                    Event::RunPaused { by } => Some(by),
+                    _ => None,
+                });
+                found = by.last().or(found);
             }
         }
         if found.is_some() {

@@ -34,7 +34,7 @@ impl Driver {
         }
         let mut checked = Vec::new();
         for (place, start) in batch.into_iter().enumerate() {
-            match self.check(tenant, &start) {
+            match self.checked(tenant, &start) {
                 Ok(found) => checked.push((start, found)),
                 Err(StartError::BadParams(all)) => {
                     mistakes.extend(all.into_iter().map(|why| format!("runs[{place}]: {why}")));

@@ -161,7 +161,7 @@ impl Driver {
         tenant: &TenantId,
         start: StartRun,
     ) -> Result<(Started, Ticket), StartError> {
-        let Checked { id, now, workflow, version, given, hash } = self.check(tenant, &start)?;
+        let Checked { id, now, workflow, version, given, hash } = self.checked(tenant, &start)?;
         let mut due = VecDeque::new();
         let (started, ticket) = {
             // Numbers and keys are given away one at a time, in commit order.
@@ -191,7 +191,11 @@ impl Driver {
     }
 
     /// What a run is started with, found and evaluated.
-    pub(super) fn check(&self, tenant: &TenantId, start: &StartRun) -> Result<Checked, StartError> {
+    pub(super) fn checked(
+        &self,
+        tenant: &TenantId,
+        start: &StartRun,
+    ) -> Result<Checked, StartError> {
         let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
         let Selected { version, workflow, .. } = selected;
         check_step_params(&workflow, &start.step_params, ParamSource::Start)?;

@@ -5,7 +5,8 @@ use crate::apply::wait::continued_bytes;
 use crate::command::{Command, Rejection};
 use crate::event::{Event, IterationResult};
 use crate::failure::{Failure, FailureKind};
-use crate::id::StepIndex;
+use crate::id::{RunId, StepIndex};
+use crate::rollup::Rollup;
 use crate::run::{Run, StepState};
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
@@ -32,41 +33,16 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             }
             vec![Event::AttemptPutAway { step: *step, attempt: *attempt, usage: *usage }]
         }
-        Command::Continue { step, attempt, input, sequence, signals_taken, usage } => {
+        Command::Continue { step, attempt, .. } => {
             running(run, *step, *attempt)?;
-            let before = &run.steps()[*step as usize];
-            let bytes = before.continued_bytes + continued_bytes(input, signals_taken);
-            if before.continued >= CONTINUED_MAX || bytes > CONTINUED_BYTES_MAX {
-                return Ok(vec![continued_too_often((*step, *attempt), *usage)]);
-            }
-            vec![Event::StepContinued {
-                step: *step,
-                attempt: attempt + 1,
-                input: input.clone(),
-                sequence: *sequence,
-                signals_taken: signals_taken.clone(),
-                usage: *usage,
-            }]
+            continued(run, command).into_iter().collect()
         }
         Command::StartChild { step, attempt, child } => {
             running(run, *step, *attempt)?;
             vec![Event::ChildStarted { step: *step, child: *child }]
         }
         Command::EndChild { step, child, result, rollup } => {
-            if run.children().get(child) != Some(step) {
-                return Err(Rejection::StaleChild { step: *step, child: *child });
-            }
-            let ended = Event::ChildEnded { step: *step, child: *child, rollup: *rollup };
-            let mut events = vec![ended];
-            let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if current == child);
-            if run.state_of(*step).is_some_and(is_current) {
-                events.push(delegated_result(run, *step, result));
-            } else if let Some(index) =
-                run.wait_of(*step).and_then(|wait| wait.index_of_run(*child))
-            {
-                events.push(resumed(run, *step, Wake::Run { index, run: *child }));
-            }
-            events
+            child_ended(run, (*step, *child), (result, *rollup))?
         }
         Command::EndWait { step, output } => {
             let Some(StepState::Waiting { wait }) = run.state_of(*step) else {
@@ -95,6 +71,44 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
         // `decide` sends no others here.
         _ => Vec::new(),
     })
+}
+
+/// The step starts afresh, unless it has done so too often.
+fn continued(run: &Run, command: &Command) -> Option<Event> {
+    let Command::Continue { step, attempt, input, sequence, signals_taken, usage } = command else {
+        return None;
+    };
+    let before = &run.steps()[*step as usize];
+    let bytes = before.continued_bytes + continued_bytes(input, signals_taken);
+    if before.continued >= CONTINUED_MAX || bytes > CONTINUED_BYTES_MAX {
+        return Some(continued_too_often((*step, *attempt), *usage));
+    }
+    Some(Event::StepContinued {
+        step: *step,
+        attempt: attempt + 1,
+        input: input.clone(),
+        sequence: *sequence,
+        signals_taken: signals_taken.clone(),
+        usage: *usage,
+    })
+}
+
+/// A run that a step started is over, which its step may have waited for.
+fn child_ended(
+    run: &Run,
+    (step, child): (StepIndex, RunId),
+    (result, rollup): (&IterationResult, Rollup),
+) -> Result<Vec<Event>, Rejection> {
+    if run.children().get(&child) != Some(&step) {
+        return Err(Rejection::StaleChild { step, child });
+    }
+    let mut events = vec![Event::ChildEnded { step, child, rollup }];
+    if run.is_delegated(step, child) {
+        events.push(delegated_result(run, step, result));
+    } else if let Some(index) = run.wait_of(step).and_then(|wait| wait.index_of_run(child)) {
+        events.push(resumed(run, step, Wake::Run { index, run: child }));
+    }
+    Ok(events)
 }
 
 /// What the end of its subworkflow means for a step.

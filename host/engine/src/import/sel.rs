@@ -6,6 +6,7 @@ mod ast;
 mod cel;
 mod instant;
 mod lexer;
+mod library;
 mod lookup;
 mod member;
 mod operator;
@@ -13,7 +14,6 @@ mod parser;
 mod pattern;
 mod statement;
 mod text;
-
 
 pub(super) use self::cel::{Level, Term, Ty};
 pub(super) use self::lookup::Lookup;

@@ -49,7 +49,7 @@ impl World {
 
     /// Lets the iterations of a run know whether it is paused.
     pub fn tell_iterations(&mut self, id: RunId) {
-        let is_held = self.runs[&id].holds_iterations();
+        let is_held = self.runs[&id].is_on_hold();
         let of_this =
             |run: &Run| matches!(run.origin(), Origin::Iteration { parent, .. } if *parent == id);
         let iterations: Vec<RunId> =
@@ -134,7 +134,7 @@ impl World {
         }
         let around = &self.runs[&parent];
         if let Some((child, origin)) = around.iteration(step, index) {
-            let (surroundings, is_held) = (around.surroundings_of(step), around.holds_iterations());
+            let (surroundings, is_held) = (around.surroundings_of(step), around.is_on_hold());
             self.begin(child, origin, surroundings);
             // A crash may come with any commit.
             if let Some(run) = self.runs.get_mut(&child) {
