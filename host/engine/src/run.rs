@@ -226,11 +226,11 @@ impl Run {
             match (&step.iterations, kind) {
                 (Some(iterations), _) => {
                     all = all.plus(iterations.rollup);
-                    if !step.state.is_over() {
-                        for index in &iterations.in_flight {
-                            all = all.plus(below(self.iteration_id(place as StepIndex, *index)));
-                        }
-                    }
+                    let is_open = !step.state.is_over();
+                    let open = iterations.in_flight.iter().filter(|_| is_open);
+                    all = open.fold(all, |all, index| {
+                        all.plus(below(self.iteration_id(place as StepIndex, *index)))
+                    });
                 }
                 (None, StepKind::Subworkflow(_)) => {
                     all = all.plus(step.below);

@@ -54,26 +54,6 @@ impl Run {
                 let held = matches!(self.state_of(*step), Some(StepState::Queued { .. }));
                 held && self.steps[*step as usize].attempt == *attempt
             }
-            Event::StepResumed { step, .. } => self.state_of(*step) == Some(&StepState::Paused),
-            Event::StepSkipped { step, .. } => self
-                .state_of(*step)
-                .is_some_and(|state| !state.is_complete() && *state != StepState::Looping),
-            Event::StepCancelled { step, .. } | Event::StepKilled { step, .. } => self
-                .state_of(*step)
-                .is_some_and(|state| !state.is_over() && *state != StepState::Looping),
-            Event::WaitBypassed { step, .. } => {
-                matches!(self.state_of(*step), Some(StepState::Waiting { .. }))
-            }
-            Event::WhileContinued { step, index, .. } => self
-                .looping(*step)
-                .is_some_and(|all| all.next == *index && all.in_flight.is_empty()),
-            Event::IterationRetried { step, index } => {
-                self.looping(*step).is_some_and(|all| all.again.contains(index))
-            }
-            Event::RunPaused { .. } => *status == RunStatus::Running && self.stop.is_none(),
-            Event::RunResumed { .. } => *status == RunStatus::Paused,
-            Event::RunRetried { steps, inner, .. } => self.can_retry(steps, inner),
-            Event::RunUnblocked { .. } => matches!(status, RunStatus::Failed { .. }),
             Event::StepContinued { step, attempt, .. } => {
                 attempt.checked_sub(1).is_some_and(|before| self.is_running(*step, before))
             }
@@ -88,6 +68,29 @@ impl Run {
                 self.state_of(*step),
                 Some(StepState::Pending { waiting_for: 0 } | StepState::Looping)
             ),
+            _ => self.fits_loop(event) || self.fits_wish(event),
+        };
+        if fits {
+            return Ok(());
+        }
+        let step = event.step();
+        let state = step.and_then(|step| self.state_of(step)).map(StepState::as_str);
+        Err(Corrupt::Misfit {
+            step,
+            state: state.unwrap_or_else(|| status.as_str()),
+            event: format!("{event:?}").chars().take(200).collect(),
+        })
+    }
+
+    /// The same, for what happens to loops.
+    fn fits_loop(&self, event: &Event) -> bool {
+        match event {
+            Event::WhileContinued { step, index, .. } => self
+                .looping(*step)
+                .is_some_and(|all| all.next == *index && all.in_flight.is_empty()),
+            Event::IterationRetried { step, index } => {
+                self.looping(*step).is_some_and(|all| all.again.contains(index))
+            }
             Event::IterationsStarted { step, first, count } => self
                 .looping(*step)
                 .is_some_and(|all| all.next == *first && *count <= all.count - all.next),
@@ -103,22 +106,35 @@ impl Run {
             Event::LoopStopped { step } => {
                 self.looping(*step).is_some_and(|all| all.in_flight.is_empty())
             }
+            _ => false,
+        }
+    }
+
+    /// The same, for what somebody wants, and for the run as a whole.
+    fn fits_wish(&self, event: &Event) -> bool {
+        let status = &self.status;
+        match event {
+            Event::StepResumed { step, .. } => self.state_of(*step) == Some(&StepState::Paused),
+            Event::StepSkipped { step, .. } => self
+                .state_of(*step)
+                .is_some_and(|state| !state.is_complete() && *state != StepState::Looping),
+            Event::StepCancelled { step, .. } | Event::StepKilled { step, .. } => self
+                .state_of(*step)
+                .is_some_and(|state| !state.is_over() && *state != StepState::Looping),
+            Event::WaitBypassed { step, .. } => {
+                matches!(self.state_of(*step), Some(StepState::Waiting { .. }))
+            }
+            Event::RunPaused { .. } => *status == RunStatus::Running && self.stop.is_none(),
+            Event::RunResumed { .. } => *status == RunStatus::Paused,
+            Event::RunRetried { steps, inner, .. } => self.can_retry(steps, inner),
+            Event::RunUnblocked { .. } => matches!(status, RunStatus::Failed { .. }),
             Event::StopRequested { .. } => status.is_open() && self.stop.is_none(),
             Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
                 let running = *status == RunStatus::Running || self.stop.is_some();
                 running && status.is_open() && self.active == 0 && self.waits_for_no_child()
             }
-        };
-        if fits {
-            return Ok(());
+            _ => false,
         }
-        let step = event.step();
-        let state = step.and_then(|step| self.state_of(step)).map(StepState::as_str);
-        Err(Corrupt::Misfit {
-            step,
-            state: state.unwrap_or_else(|| status.as_str()),
-            event: format!("{event:?}").chars().take(200).collect(),
-        })
     }
 
     /// Whether the steps and the iteration of a retry are those of this run, and

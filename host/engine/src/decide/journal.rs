@@ -5,7 +5,8 @@ use crate::apply::wait::continued_bytes;
 use crate::command::{Command, Rejection};
 use crate::event::{Event, IterationResult};
 use crate::failure::{Failure, FailureKind};
-use crate::id::StepIndex;
+use crate::id::{RunId, StepIndex};
+use crate::rollup::Rollup;
 use crate::run::{Run, StepState};
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
@@ -53,20 +54,7 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             vec![Event::ChildStarted { step: *step, child: *child }]
         }
         Command::EndChild { step, child, result, rollup } => {
-            if run.children().get(child) != Some(step) {
-                return Err(Rejection::StaleChild { step: *step, child: *child });
-            }
-            let ended = Event::ChildEnded { step: *step, child: *child, rollup: *rollup };
-            let mut events = vec![ended];
-            let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if current == child);
-            if run.state_of(*step).is_some_and(is_current) {
-                events.push(delegated_result(run, *step, result));
-            } else if let Some(index) =
-                run.wait_of(*step).and_then(|wait| wait.index_of_run(*child))
-            {
-                events.push(resumed(run, *step, Wake::Run { index, run: *child }));
-            }
-            events
+            return end_child(run, (*step, *child), (result, *rollup));
         }
         Command::EndWait { step, output } => {
             let Some(StepState::Waiting { wait }) = run.state_of(*step) else {
@@ -95,6 +83,26 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
         // `decide` sends no others here.
         _ => Vec::new(),
     })
+}
+
+/// The end of a run that a step started.
+fn end_child(
+    run: &Run,
+    (step, child): (StepIndex, RunId),
+    (result, rollup): (&IterationResult, Rollup),
+) -> Result<Vec<Event>, Rejection> {
+    if run.children().get(&child) != Some(&step) {
+        return Err(Rejection::StaleChild { step, child });
+    }
+    let ended = Event::ChildEnded { step, child, rollup };
+    let mut events = vec![ended];
+    let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if *current == child);
+    if run.state_of(step).is_some_and(is_current) {
+        events.push(delegated_result(run, step, result));
+    } else if let Some(index) = run.wait_of(step).and_then(|wait| wait.index_of_run(child)) {
+        events.push(resumed(run, step, Wake::Run { index, run: child }));
+    }
+    Ok(events)
 }
 
 /// What the end of its subworkflow means for a step.
