@@ -260,9 +260,11 @@ impl Run {
             match (&step.iterations, kind) {
                 (Some(iterations), _) => {
                     all = all.plus(iterations.rollup);
-                    let under_way = iterations.in_flight.iter().filter(|_| !step.state.is_over());
-                    let runs = under_way.map(|index| self.iteration_id(place as StepIndex, *index));
-                    all = runs.fold(all, |all, run| all.plus(below(run)));
+                    let is_open = !step.state.is_over();
+                    let open = iterations.in_flight.iter().filter(|_| is_open);
+                    all = open.fold(all, |all, index| {
+                        all.plus(below(self.iteration_id(place as StepIndex, *index)))
+                    });
                 }
                 (None, StepKind::Subworkflow(_)) => {
                     all = all.plus(step.below);

@@ -11,72 +11,17 @@ use crate::workflow::StepKind;
 impl Run {
     /// Every pair of state and event that can happen; anything else is corrupt.
     pub(super) fn check_fit(&self, event: &Event) -> Result<(), Corrupt> {
-        if self.fits_run(event) {
-            return Ok(());
-        }
-        let step = event.step();
-        let state = step.and_then(|step| self.state_of(step)).map(StepState::as_str);
-        Err(Corrupt::Misfit {
-            step,
-            state: state.unwrap_or_else(|| self.status.as_str()),
-            event: format!("{event:?}").chars().take(200).collect(),
-        })
-    }
-
-    fn fits_run(&self, event: &Event) -> bool {
         let status = &self.status;
-        match event {
+        let fits = match event {
             Event::RunCreated { .. } => false,
             Event::RunStarted => *status == RunStatus::Queued && self.stop.is_none(),
-            Event::RunPaused { .. } => *status == RunStatus::Running && self.stop.is_none(),
-            Event::RunResumed { .. } => *status == RunStatus::Paused,
-            Event::RunRetried { steps, inner, .. } => self.can_retry(steps, inner),
-            Event::RunUnblocked { .. } => matches!(status, RunStatus::Failed { .. }),
-            Event::StopRequested { .. } => status.is_open() && self.stop.is_none(),
-            Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
-                let running = *status == RunStatus::Running || self.stop.is_some();
-                running && status.is_open() && self.active == 0 && self.waits_for_no_child()
+            Event::StepStarted { step, .. } | Event::StepUnsatisfied { step, .. } => {
+                self.is_ready(*step)
             }
-            _ => self.fits_loop(event),
-        }
-    }
-
-    fn fits_loop(&self, event: &Event) -> bool {
-        match event {
             Event::ForeachStarted { step, count, .. } => {
                 self.is_ready(*step) && *count as usize <= ITERATIONS_MAX
             }
             Event::WhileStarted { step, .. } | Event::StepPaused { step } => self.is_ready(*step),
-            Event::WhileContinued { step, index, .. } => self
-                .looping(*step)
-                .is_some_and(|all| all.next == *index && all.in_flight.is_empty()),
-            Event::IterationRetried { step, index } => {
-                self.looping(*step).is_some_and(|all| all.again.contains(index))
-            }
-            Event::IterationsStarted { step, first, count } => self
-                .looping(*step)
-                .is_some_and(|all| all.next == *first && *count <= all.count - all.next),
-            Event::IterationEnded { step, index, .. } => {
-                self.looping(*step).is_some_and(|all| all.in_flight.contains(index))
-            }
-            Event::LoopSucceeded { step } => self
-                .looping(*step)
-                .is_some_and(|all| all.in_flight.is_empty() && all.failed.is_empty()),
-            Event::LoopStopRequested { step, .. } => {
-                self.looping(*step).is_some_and(|all| all.ending.is_none())
-            }
-            Event::LoopStopped { step } => {
-                self.looping(*step).is_some_and(|all| all.in_flight.is_empty())
-            }
-            _ => self.fits_step(event),
-        }
-    }
-
-    fn fits_step(&self, event: &Event) -> bool {
-        match event {
-            Event::StepStarted { step, .. } | Event::StepUnsatisfied { step, .. } => {
-                self.is_ready(*step)
-            }
             Event::StepUnready { step, attempt, .. } => {
                 self.is_ready(*step) && self.steps[*step as usize].attempt + 1 == *attempt
             }
@@ -109,16 +54,6 @@ impl Run {
                 let held = matches!(self.state_of(*step), Some(StepState::Queued { .. }));
                 held && self.steps[*step as usize].attempt == *attempt
             }
-            Event::StepResumed { step, .. } => self.state_of(*step) == Some(&StepState::Paused),
-            Event::StepSkipped { step, .. } => self
-                .state_of(*step)
-                .is_some_and(|state| !state.is_complete() && *state != StepState::Looping),
-            Event::StepCancelled { step, .. } | Event::StepKilled { step, .. } => self
-                .state_of(*step)
-                .is_some_and(|state| !state.is_over() && *state != StepState::Looping),
-            Event::WaitBypassed { step, .. } => {
-                matches!(self.state_of(*step), Some(StepState::Waiting { .. }))
-            }
             Event::StepContinued { step, attempt, .. } => {
                 attempt.checked_sub(1).is_some_and(|before| self.is_running(*step, before))
             }
@@ -133,7 +68,71 @@ impl Run {
                 self.state_of(*step),
                 Some(StepState::Pending { waiting_for: 0 } | StepState::Looping)
             ),
-            // The others were looked at before.
+            _ => self.fits_loop(event) || self.fits_wish(event),
+        };
+        if fits {
+            return Ok(());
+        }
+        let step = event.step();
+        let state = step.and_then(|step| self.state_of(step)).map(StepState::as_str);
+        Err(Corrupt::Misfit {
+            step,
+            state: state.unwrap_or_else(|| status.as_str()),
+            event: format!("{event:?}").chars().take(200).collect(),
+        })
+    }
+
+    /// The same, for what happens to loops.
+    fn fits_loop(&self, event: &Event) -> bool {
+        match event {
+            Event::WhileContinued { step, index, .. } => self
+                .looping(*step)
+                .is_some_and(|all| all.next == *index && all.in_flight.is_empty()),
+            Event::IterationRetried { step, index } => {
+                self.looping(*step).is_some_and(|all| all.again.contains(index))
+            }
+            Event::IterationsStarted { step, first, count } => self
+                .looping(*step)
+                .is_some_and(|all| all.next == *first && *count <= all.count - all.next),
+            Event::IterationEnded { step, index, .. } => {
+                self.looping(*step).is_some_and(|all| all.in_flight.contains(index))
+            }
+            Event::LoopSucceeded { step } => self
+                .looping(*step)
+                .is_some_and(|all| all.in_flight.is_empty() && all.failed.is_empty()),
+            Event::LoopStopRequested { step, .. } => {
+                self.looping(*step).is_some_and(|all| all.ending.is_none())
+            }
+            Event::LoopStopped { step } => {
+                self.looping(*step).is_some_and(|all| all.in_flight.is_empty())
+            }
+            _ => false,
+        }
+    }
+
+    /// The same, for what somebody wants, and for the run as a whole.
+    fn fits_wish(&self, event: &Event) -> bool {
+        let status = &self.status;
+        match event {
+            Event::StepResumed { step, .. } => self.state_of(*step) == Some(&StepState::Paused),
+            Event::StepSkipped { step, .. } => self
+                .state_of(*step)
+                .is_some_and(|state| !state.is_complete() && *state != StepState::Looping),
+            Event::StepCancelled { step, .. } | Event::StepKilled { step, .. } => self
+                .state_of(*step)
+                .is_some_and(|state| !state.is_over() && *state != StepState::Looping),
+            Event::WaitBypassed { step, .. } => {
+                matches!(self.state_of(*step), Some(StepState::Waiting { .. }))
+            }
+            Event::RunPaused { .. } => *status == RunStatus::Running && self.stop.is_none(),
+            Event::RunResumed { .. } => *status == RunStatus::Paused,
+            Event::RunRetried { steps, inner, .. } => self.can_retry(steps, inner),
+            Event::RunUnblocked { .. } => matches!(status, RunStatus::Failed { .. }),
+            Event::StopRequested { .. } => status.is_open() && self.stop.is_none(),
+            Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
+                let running = *status == RunStatus::Running || self.stop.is_some();
+                running && status.is_open() && self.active == 0 && self.waits_for_no_child()
+            }
             _ => false,
         }
     }

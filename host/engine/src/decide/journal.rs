@@ -33,16 +33,28 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             }
             vec![Event::AttemptPutAway { step: *step, attempt: *attempt, usage: *usage }]
         }
-        Command::Continue { step, attempt, .. } => {
+        Command::Continue { step, attempt, input, sequence, signals_taken, usage } => {
             running(run, *step, *attempt)?;
-            continued(run, command).into_iter().collect()
+            let before = &run.steps()[*step as usize];
+            let bytes = before.continued_bytes + continued_bytes(input, signals_taken);
+            if before.continued >= CONTINUED_MAX || bytes > CONTINUED_BYTES_MAX {
+                return Ok(vec![continued_too_often((*step, *attempt), *usage)]);
+            }
+            vec![Event::StepContinued {
+                step: *step,
+                attempt: attempt + 1,
+                input: input.clone(),
+                sequence: *sequence,
+                signals_taken: signals_taken.clone(),
+                usage: *usage,
+            }]
         }
         Command::StartChild { step, attempt, child } => {
             running(run, *step, *attempt)?;
             vec![Event::ChildStarted { step: *step, child: *child }]
         }
         Command::EndChild { step, child, result, rollup } => {
-            child_ended(run, (*step, *child), (result, *rollup))?
+            return end_child(run, (*step, *child), (result, *rollup));
         }
         Command::EndWait { step, output } => {
             let Some(StepState::Waiting { wait }) = run.state_of(*step) else {
@@ -73,28 +85,8 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
     })
 }
 
-/// The step starts afresh, unless it has done so too often.
-fn continued(run: &Run, command: &Command) -> Option<Event> {
-    let Command::Continue { step, attempt, input, sequence, signals_taken, usage } = command else {
-        return None;
-    };
-    let before = &run.steps()[*step as usize];
-    let bytes = before.continued_bytes + continued_bytes(input, signals_taken);
-    if before.continued >= CONTINUED_MAX || bytes > CONTINUED_BYTES_MAX {
-        return Some(continued_too_often((*step, *attempt), *usage));
-    }
-    Some(Event::StepContinued {
-        step: *step,
-        attempt: attempt + 1,
-        input: input.clone(),
-        sequence: *sequence,
-        signals_taken: signals_taken.clone(),
-        usage: *usage,
-    })
-}
-
-/// A run that a step started is over, which its step may have waited for.
-fn child_ended(
+/// The end of a run that a step started.
+fn end_child(
     run: &Run,
     (step, child): (StepIndex, RunId),
     (result, rollup): (&IterationResult, Rollup),
@@ -102,8 +94,10 @@ fn child_ended(
     if run.children().get(&child) != Some(&step) {
         return Err(Rejection::StaleChild { step, child });
     }
-    let mut events = vec![Event::ChildEnded { step, child, rollup }];
-    if run.is_delegated(step, child) {
+    let ended = Event::ChildEnded { step, child, rollup };
+    let mut events = vec![ended];
+    let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if *current == child);
+    if run.state_of(step).is_some_and(is_current) {
         events.push(delegated_result(run, step, result));
     } else if let Some(index) = run.wait_of(step).and_then(|wait| wait.index_of_run(child)) {
         events.push(resumed(run, step, Wake::Run { index, run: child }));

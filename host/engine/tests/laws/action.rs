@@ -92,7 +92,7 @@ proptest! {
             };
             let active = after.steps().iter().filter(|step| is_active(&step.state)).count();
             assert_eq!(hidden(&after, "active"), active.to_string(), "after {command:?}");
-            let waits = after.holds_iterations() || *after.status() == RunStatus::Queued;
+            let waits = after.is_on_hold() || *after.status() == RunStatus::Queued;
             if !waits {
                 assert_eq!(hidden(&after, "agenda"), "{}", "after {command:?}");
             }

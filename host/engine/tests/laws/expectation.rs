@@ -187,7 +187,7 @@ pub fn deadlines(run: &Run) -> impl Iterator<Item = Timestamp> {
             }
             StepState::Looping if !is_stopping(step) => timeout(),
             // Whoever is paused begins nothing.
-            StepState::BackingOff { until } if !run.holds_iterations() => Some(*until),
+            StepState::BackingOff { until } if !run.is_on_hold() => Some(*until),
             _ => None,
         }
     };

@@ -182,7 +182,7 @@ proptest! {
             };
             let waits = !run.outstanding().is_empty()
                 || run.steps().iter().any(waits)
-                || (run.holds_iterations() && run.status().is_open())
+                || (run.is_on_hold() && run.status().is_open())
                 || *run.status() == RunStatus::Queued;
             assert_eq!(waits, run.status().is_open(), "{:#?}", Picture::of(run));
             assert_eq!(run.next_deadline(), deadlines(run).min());

@@ -51,6 +51,14 @@ struct StepAccount {
     open_children: u32,
 }
 
+impl StepAccount {
+    /// Nothing more comes of what was under way.
+    fn close(&mut self) {
+        (self.running_since, self.waits, self.retry_at) = (None, None, None);
+        self.is_over = true;
+    }
+}
+
 impl<'a> Audit<'a> {
     /// Checks the whole log; `runs` are the runs that it ended in.
     pub fn check(log: &Log, runs: &'a BTreeMap<RunId, Run>) {
@@ -136,8 +144,8 @@ impl<'a> Audit<'a> {
         }
         for step in steps.iter().copied().chain(inner.step()) {
             let books = account.steps.entry(step).or_default();
+            books.close();
             books.is_over = false;
-            (books.running_since, books.waits, books.retry_at) = (None, None, None);
             books.failures.clear();
             if fresh.contains(&step) {
                 (books.started, books.items) = (0, None);
@@ -184,10 +192,7 @@ impl<'a> Audit<'a> {
                 books.running_since = Some(at);
             }
             Event::StepSkipped { .. } | Event::StepCancelled { .. } | Event::StepKilled { .. } => {
-                books.running_since = None;
-                books.waits = None;
-                books.retry_at = None;
-                books.is_over = true;
+                books.close();
             }
             Event::AttemptStarted { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt + 1, "attempts are counted without gaps");
@@ -213,17 +218,16 @@ impl<'a> Audit<'a> {
                 let spent = books.failures.entry(kind).or_default();
                 // A subworkflow that failed is not tried again by itself.
                 let is_final = !is_own && matches!(definition.kind, StepKind::Subworkflow(_));
-                let again = *spent < budget && !is_final;
-                assert_eq!(retry_at.is_some(), again, "{event:?} after {spent} such");
+                assert_eq!(retry_at.is_some(), *spent < budget && !is_final, "{event:?}, {spent}");
                 *spent += 1;
                 books.retry_at = *retry_at;
                 books.is_over = retry_at.is_none();
             }
             Event::StepSucceeded { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
-                let is_noop = matches!(definition.kind, StepKind::Noop);
                 let was_running = books.running_since.take().is_some();
-                assert!(was_running || is_noop, "a second result was taken");
+                let fits = was_running || matches!(definition.kind, StepKind::Noop);
+                assert!(fits, "a second result was taken");
                 books.is_over = true;
             }
             Event::StepFailed { .. }

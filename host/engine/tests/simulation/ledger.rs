@@ -29,9 +29,9 @@ pub struct Ledger {
     journals: BTreeMap<Place, BTreeMap<u64, Entry>>,
     /// Which commit began a wait.
     began: BTreeMap<(Place, u64), usize>,
-    given: BTreeSet<(Place, String, u64)>,
+    given: BTreeSet<(Place, u64, String, u64)>,
     /// The last signal that waits for what was published before were given.
-    last_given: BTreeMap<(Place, Pattern), u64>,
+    last_given: BTreeMap<(Place, u64, Pattern), u64>,
 }
 
 impl Ledger {
@@ -155,13 +155,15 @@ impl Ledger {
         let (params, published) =
             self.signals.get(&(pattern.name, *signal)).expect("it was published before");
         assert!(pattern.params().fit(params), "{params} does not fit {pattern:?}");
-        let is_new = self.given.insert((place, name.clone(), *signal));
+        // A step that begins from scratch may be given it again.
+        let begun = sequence >> 32;
+        let is_new = self.given.insert((place, begun, name.clone(), *signal));
         assert!(is_new, "{place:?} was given {name} {signal} twice");
         if pattern.only_new {
             let began = self.began[&(place, sequence)];
             assert!(began < *published && *published < position, "{name} {signal} is not new");
         } else {
-            let last = self.last_given.entry((place, pattern)).or_default();
+            let last = self.last_given.entry((place, begun, pattern)).or_default();
             assert!(*last < *signal, "{place:?} was given {name} {signal} after {last}");
             *last = *signal;
         }
