@@ -19,6 +19,7 @@ use segno_host::server::assemble;
 use segno_host::store::Paging;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,11 +66,8 @@ impl Stage {
     pub fn with(components: &[&str]) -> Self {
         let stage = Self::new();
         for name in components {
-            let pushed = stage.driver().push_component(
-                &stage.tenant,
-                (name, "1.0.0"),
-                component(name),
-            );
+            let pushed =
+                stage.driver().push_component(&stage.tenant, (name, "1.0.0"), component(name));
             stage.block(pushed).expect("the component is sound");
         }
         stage
@@ -189,7 +187,11 @@ impl Stage {
             }
         };
         self.block(wait).unwrap_or_else(|run| {
-            panic!("it never came to this: {what}; it is {:?} {:?}", run.status(), statuses_of(&run))
+            panic!(
+                "it never came to this: {what}; it is {:?} {:?}",
+                run.status(),
+                statuses_of(&run)
+            )
         })
     }
 
@@ -203,6 +205,19 @@ impl Stage {
         let begin = std::time::Instant::now();
         while !holds() {
             assert!(begin.elapsed() < PATIENCE, "it never came to this: {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The same for something that comes to a value.
+    pub fn comes_to<T: PartialEq + Debug>(&self, expected: T, look: impl Fn() -> T) {
+        let begin = std::time::Instant::now();
+        loop {
+            let now = look();
+            if now == expected {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE / 2, "it never came to {expected:?}, it is {now:?}");
             std::thread::yield_now();
         }
     }
@@ -377,11 +392,8 @@ impl Stage {
 
     /// Takes a run up again.
     pub fn retry(&self, run: RunId, step: Option<&str>) -> RunId {
-        let retry = RetryRun {
-            step: step.map(str::to_owned),
-            by: BY.to_owned(),
-            ..RetryRun::default()
-        };
+        let retry =
+            RetryRun { step: step.map(str::to_owned), by: BY.to_owned(), ..RetryRun::default() };
         self.try_retry(run, retry).expect("it fits")
     }
 
