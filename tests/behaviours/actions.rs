@@ -224,16 +224,26 @@ steps:
         stage.try_act_on(run, step, action).expect_err("it does not fit").to_string()
     };
     let refused = [
-        (on_step("done", StepAction::Skip), "step `done` is succeeded, and skip does nothing there; nothing does"),
-        (on_step("gate", StepAction::Resume), "step `gate` is waiting, and resume does nothing there; use bypass, cancel, kill, skip"),
-        (on_step("behind", StepAction::Bypass), "step `behind` is pending, and bypass does nothing there; use cancel, kill, skip"),
+        (
+            on_step("done", StepAction::Skip),
+            "step `done` is succeeded, and skip does nothing there; nothing does",
+        ),
+        (
+            on_step("gate", StepAction::Resume),
+            "step `gate` is waiting, and resume does nothing there; use bypass, cancel, kill, skip",
+        ),
+        (
+            on_step("behind", StepAction::Bypass),
+            "step `behind` is pending, and bypass does nothing there; use cancel, kill, skip",
+        ),
     ];
     for (message, expected) in refused {
         assert_eq!(message, expected);
     }
     let message = on_step("gaet", StepAction::Skip);
     assert!(message.contains("done, gate, behind"), "{message}");
-    let message = stage.try_act(queued, RunAction::Pause).expect_err("it has not begun").to_string();
+    let message =
+        stage.try_act(queued, RunAction::Pause).expect_err("it has not begun").to_string();
     assert_eq!(message, "the run is queued, and pause does nothing there; use cancel, kill");
     stage.act_on(run, "gate", StepAction::Bypass);
     assert_eq!(stage.end(run), "succeeded");
@@ -255,7 +265,7 @@ fn a_workflow_goes_when_its_runs_are_over_and_its_numbers_stay() {
     let runs: Vec<_> = (0..5).map(|_| stage.start("gone")).collect();
     let delete = || stage.block(stage.driver().delete_workflow(&stage.tenant, "gone", BY));
     let message = delete().expect_err("five are open").to_string();
-    assert!(message.contains("gone#1, gone#2"), "{message}");
+    assert!((1..=5).all(|number| message.contains(&format!("gone#{number}"))), "{message}");
     for run in &runs {
         assert_eq!(stage.play(*run), "succeeded");
     }

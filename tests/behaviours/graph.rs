@@ -51,7 +51,10 @@ steps:
     }
     let seconds: Vec<_> = [2, 3].map(|step| history[begin(&history, step)].at).into();
     assert_eq!(seconds, [20.0, 40.0]);
-    assert_eq!(stage.run(run).given().map(|it| it.params.text()), Some("{\"month\":\"September\"}"));
+    assert_eq!(
+        stage.run(run).given().map(|it| it.params.text()),
+        Some("{\"month\":\"September\"}")
+    );
     assert_eq!(stage.rollup(run), BTreeMap::from([("succeeded".to_owned(), 6)]));
 }
 
@@ -105,9 +108,8 @@ steps:
 
 #[test]
 fn failure_modes_stop_the_others_or_let_them_finish_or_do_not_matter() {
-    let steps = |fails, behind, beside| {
-        texts([("fails", fails), ("behind", behind), ("beside", beside)])
-    };
+    let steps =
+        |fails, behind, beside| texts([("fails", fails), ("behind", behind), ("beside", beside)]);
     let (status, statuses) = with_failure_mode("fail_immediately");
     assert_eq!((status.as_str(), statuses), ("failed", steps("failed", "cancelled", "cancelled")));
     let (status, statuses) = with_failure_mode("fail_after_running");

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 /// The problems of a definition, each as `place: message`.
 fn problems(stage: &Stage, source: &str) -> Vec<String> {
     match stage.try_apply(source) {
-        Err(ApplyError::Problems(problems)) => {
-            problems.iter().map(|it| format!("{}: {}; {}", it.path, it.message, it.remedy)).collect()
-        }
+        Err(ApplyError::Problems(problems)) => problems
+            .iter()
+            .map(|it| format!("{}: {}; {}", it.path, it.message, it.remedy))
+            .collect(),
         other => panic!("it was to be refused: {other:?}"),
     }
 }
@@ -196,7 +197,10 @@ fn a_definition_with_a_mistake_is_refused_and_nothing_is_kept() {
     let bad = [
         ("steps: [{ id: a, noop: true, needs: [b] }, { id: b, noop: true, needs: [a] }]", "needs"),
         ("steps: [{ id: a, component: nowhere@1 }]", "steps.a.component"),
-        ("params: { zero: 0, x: { type: int, value: '${1 / params.zero}' } }, steps: [{ id: a, noop: true }]", "params.x"),
+        (
+            "params: { zero: 0, x: { type: int, value: '${1 / params.zero}' } }, steps: [{ id: a, noop: true }]",
+            "params.x",
+        ),
         ("steps: [{ id: a, noop: true }, { id: a, noop: true }]", "id"),
         ("run_strategy: sometimes, steps: [{ id: a, noop: true }]", "run_strategy"),
         ("steps: [{ id: a, sleep: soon }]", "steps.a.sleep"),

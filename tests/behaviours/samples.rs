@@ -78,7 +78,11 @@ fn two_diamonds() {
     let stage = Stage::new();
     let run = start(&stage, &["two-diamonds"]);
     succeeds(&stage, run, 6);
-    in_order(&stage, run, &[("two", "three"), ("five", "three"), ("three", "four"), ("six", "four")]);
+    in_order(
+        &stage,
+        run,
+        &[("two", "three"), ("five", "three"), ("three", "four"), ("six", "four")],
+    );
     let params = stage.run(run).given().map(|given| given.params.value().clone());
     assert_eq!(params, Some(json!({ "month": "September" })));
 }

@@ -191,7 +191,9 @@ fn versions_do_not_change_and_one_is_active() {
     use segno_host::driver::{Apply, VersionSelector};
     let stage = Stage::new();
     let source = |what: &str| {
-        format!("{{ workflow: news, steps: [{{ id: nap, sleep: 10s }}, {{ id: say, noop: true, needs: [nap], params: {{ what: {what} }} }}] }}")
+        format!(
+            "{{ workflow: news, steps: [{{ id: nap, sleep: 10s }}, {{ id: say, noop: true, needs: [nap], params: {{ what: {what} }} }}] }}"
+        )
     };
     assert_eq!(stage.apply(&source("one")), 1);
     let open = stage.start("news");
@@ -215,7 +217,9 @@ fn versions_do_not_change_and_one_is_active() {
     let run = stage.start("news");
     assert_eq!(stage.play(run), "succeeded");
     assert_eq!((stage.run(run).version(), stage.run(open).version()), (2, 1));
-    stage.block(stage.driver().deactivate_workflow(&stage.tenant, "news", BY)).expect("it is there");
+    stage
+        .block(stage.driver().deactivate_workflow(&stage.tenant, "news", BY))
+        .expect("it is there");
     let none = version_of(VersionSelector::Active).expect_err("none is active");
     assert!(none.contains("has no active version; activate one"), "{none}");
     assert_eq!(version_of(VersionSelector::Default), Ok(2));
@@ -227,8 +231,10 @@ fn properties_change_without_a_version_and_count_from_the_next_admission() {
     stage.apply(&napping("sequential"));
     let runs: Vec<_> = (0..4).map(|_| stage.start("nap")).collect();
     assert_eq!(all(&stage, &runs), ["running", "queued", "queued", "queued"]);
-    let wanted =
-        PropertiesChange { run_strategy: Some(Some(RunStrategy::Parallel(3))), ..Default::default() };
+    let wanted = PropertiesChange {
+        run_strategy: Some(Some(RunStrategy::Parallel(3))),
+        ..Default::default()
+    };
     let changed = stage.driver().set_properties(&stage.tenant, "nap", wanted, BY);
     let record = stage.block(changed).expect("it fits");
     assert_eq!(record.latest_version, 1);
