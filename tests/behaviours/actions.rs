@@ -265,7 +265,7 @@ fn a_workflow_goes_when_its_runs_are_over_and_its_numbers_stay() {
     let runs: Vec<_> = (0..5).map(|_| stage.start("gone")).collect();
     let delete = || stage.block(stage.driver().delete_workflow(&stage.tenant, "gone", BY));
     let message = delete().expect_err("five are open").to_string();
-    assert!(message.contains("gone#1, gone#2"), "{message}");
+    assert!((1..=5).all(|number| message.contains(&format!("gone#{number}"))), "{message}");
     for run in &runs {
         assert_eq!(stage.play(*run), "succeeded");
     }

@@ -47,9 +47,9 @@ pub fn check(run: RunId, records: &[Record]) {
     let mut steps: HashMap<StepIndex, Known> = HashMap::new();
     let mut over = false;
     for event in records.iter().flat_map(|record| &record.events) {
-        if let Event::RunRetried { steps: again, .. } = event {
-            for step in again {
-                steps.entry(*step).or_default().phase = Phase::Idle;
+        if let Event::RunRetried { steps: again, inner, .. } = event {
+            for step in again.iter().copied().chain(inner.step()) {
+                steps.entry(step).or_default().phase = Phase::Idle;
             }
             over = false;
             continue;
@@ -74,6 +74,10 @@ impl Known {
                 assert_eq!(self.phase == Phase::Active, continues, "{run}: two at once: {event:?}");
                 assert!(*attempt > self.attempt, "{run}: an attempt twice: {event:?}");
                 *self = Self { phase: Phase::Active, attempt: *attempt };
+            }
+            Event::SubworkflowStarted { .. } => {
+                assert_ne!(self.phase, Phase::Active, "{run}: two at once: {event:?}");
+                *self = Self { phase: Phase::Active, attempt: self.attempt + 1 };
             }
             Event::AttemptFailed { attempt, retry_at, .. } => {
                 self.ends(run, *attempt, event);

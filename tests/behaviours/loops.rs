@@ -94,7 +94,9 @@ steps:
     assert_eq!(stage.rollup(run), expected);
     let before = sizes(&stage, run);
     assert_eq!(stage.retry(run, Some("outer[1].inner[0].leaf")), run);
-    assert_eq!(stage.play(run), "succeeded");
+    let status = stage.play(run);
+    let leaf = stage.iteration(stage.iteration(run, "outer", 1), "inner", 0);
+    assert_eq!(status, "succeeded", "{:?}", stage.history(leaf));
     assert_eq!(stage.rollup(run), succeeded(12));
     let after = sizes(&stage, run);
     let changed: Vec<_> = after.keys().filter(|at| before.get(at) != after.get(at)).collect();

@@ -1,9 +1,10 @@
 //! How many steps run code at once: limits of tags, of workflows and of runs.
 
 use crate::stage::{BY, Stage};
+use segno_engine::command::StepAction;
 use segno_engine::event::Event;
 use segno_engine::id::RunId;
-use segno_host::driver::PropertiesChange;
+use segno_host::driver::{PropertiesChange, RunAction};
 use serde_json::json;
 
 /// Five workflows of ten steps each that keep their permit for ten seconds.
@@ -35,9 +36,8 @@ fn count(stage: &Stage, runs: &[RunId], status: &str) -> u64 {
 }
 
 fn expect(stage: &Stage, runs: &[RunId], (suspended, queued): (u64, u64)) {
-    let what = format!("{suspended} run and {queued} wait");
-    stage.wait_for(&what, || {
-        count(stage, runs, "suspended") == suspended && count(stage, runs, "queued") == queued
+    stage.comes_to((suspended, queued), || {
+        (count(stage, runs, "suspended"), count(stage, runs, "queued"))
     });
 }
 
@@ -64,13 +64,15 @@ fn spans(stage: &Stage, runs: &[RunId]) -> Vec<(f64, f64)> {
 
 #[test]
 fn a_tag_lets_so_many_steps_run_in_all_workflows_together() {
-    let stage = Stage::with(&["probe"]);
+    let mut stage = Stage::with(&["probe"]);
     limit(&stage, "warehouse", 0);
     let runs = five_workflows(&stage);
     expect(&stage, &runs, (0, 50));
     limit(&stage, "warehouse", 3);
     expect(&stage, &runs, (3, 47));
     stage.advance(10.0);
+    expect(&stage, &runs, (3, 44));
+    stage.restart();
     expect(&stage, &runs, (3, 44));
     limit(&stage, "warehouse", 10);
     expect(&stage, &runs, (10, 37));
@@ -154,4 +156,37 @@ steps:
     for run in runs {
         assert_eq!(stage.play(run), "succeeded");
     }
+}
+
+#[test]
+fn a_step_that_is_ended_while_it_waits_gives_its_permits_back() {
+    let mut stage = Stage::with(&["probe"]);
+    limit(&stage, "one", 1);
+    stage.apply(
+        "
+workflow: long
+steps:
+  - { id: nap, component: probe@1, tags: [one], timeout: 1d, params: { calls: [{ sleep: 30d }] } }
+",
+    );
+    let runs: Vec<_> = (0..4).map(|_| stage.start("long")).collect();
+    expect(&stage, &runs, (1, 3));
+    let first = |stage: &Stage| {
+        let open = |run: &&RunId| stage.statuses(**run)["nap"] == "suspended";
+        *runs.iter().find(open).expect("one of them waits")
+    };
+    let now = first(&stage);
+    stage.wait_for("it leaves memory", || !stage.driver().is_in_memory(&stage.tenant, now));
+    stage.act(now, RunAction::Cancel);
+    assert_eq!(stage.end(now), "cancelled");
+    expect(&stage, &runs, (1, 2));
+    let now = first(&stage);
+    stage.restart();
+    stage.act_on(now, "nap", StepAction::Skip);
+    assert_eq!(stage.end(now), "succeeded");
+    expect(&stage, &runs, (1, 1));
+    let now = first(&stage);
+    stage.advance(86_400.0);
+    assert_eq!(stage.end(now), "failed");
+    expect(&stage, &runs, (1, 0));
 }

@@ -19,6 +19,7 @@ use segno_host::server::assemble;
 use segno_host::store::Paging;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,6 +205,19 @@ impl Stage {
         let begin = std::time::Instant::now();
         while !holds() {
             assert!(begin.elapsed() < PATIENCE, "it never came to this: {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The same for something that comes to a value.
+    pub fn comes_to<T: PartialEq + Debug>(&self, expected: T, look: impl Fn() -> T) {
+        let begin = std::time::Instant::now();
+        loop {
+            let now = look();
+            if now == expected {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE / 2, "it never came to {expected:?}, it is {now:?}");
             std::thread::yield_now();
         }
     }

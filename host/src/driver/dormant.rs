@@ -180,6 +180,7 @@ impl Driver {
             self.set_alarm(&live, &mut state);
         }
         self.lock_live().insert(live.id, Arc::clone(&live));
+        self.hold_suspended(&live);
         let effects = outstanding.into_iter().map(|effect| Due::outstanding(&live, effect));
         let effects = effects.collect();
         Ok((live, effects))

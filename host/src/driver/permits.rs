@@ -12,7 +12,7 @@ use segno_engine::command::Command;
 use segno_engine::event::Origin;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
 use segno_engine::permit::{Acquired, Permits};
-use segno_engine::run::StepState;
+use segno_engine::run::{Run, StepState};
 use segno_engine::workflow::StepKind;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,18 @@ impl Gate {
         }
         Ok(&self.workflows[workflow])
     }
+}
+
+/// The permits of a tenant, with its limits.
+fn gate_of<'a>(
+    gates: &'a mut HashMap<TenantId, Gate>,
+    store: &store::Store,
+    tenant: &TenantId,
+) -> Result<&'a mut Gate, store::Error> {
+    if !gates.contains_key(tenant) {
+        gates.insert(tenant.clone(), Gate::load(store, tenant)?);
+    }
+    Ok(gates.get_mut(tenant).expect("it was just put there"))
 }
 
 /// Names the steps whose permits nobody needs any more.
@@ -159,10 +171,7 @@ impl Driver {
         let definition = &run.body().steps[step as usize];
         let workflow = &run.workflow().name;
         let mut gates = self.0.gates.lock();
-        if !gates.contains_key(tenant) {
-            gates.insert(tenant.clone(), Gate::load(store, tenant)?);
-        }
-        let gate = gates.get_mut(tenant).expect("it was just put there");
+        let gate = gate_of(&mut gates, store, tenant)?;
         let mut names = Vec::new();
         let settings = gate.settings(store, tenant, workflow)?;
         if settings.is_limited {
@@ -217,6 +226,19 @@ impl Driver {
         state.permits.insert(step, names);
     }
 
+    /// A run is in memory again: its steps that wait have their permits, so that
+    /// they are given back however the waiting ends.
+    pub(super) fn hold_suspended(&self, live: &Arc<Live>) {
+        let suspended: Vec<_> = {
+            let state = live.lock();
+            let is_suspended = |step: &StepIndex| {
+                matches!(state.run.steps()[*step as usize].state, StepState::Suspended { .. })
+            };
+            (0..state.run.steps().len() as StepIndex).filter(is_suspended).collect()
+        };
+        suspended.into_iter().for_each(|step| self.hold_again(live, step));
+    }
+
     /// The same for a step of a run that only waits.
     pub(super) fn hold_dormant(
         &self,
@@ -228,10 +250,7 @@ impl Driver {
             return Ok(());
         }
         let mut gates = self.0.gates.lock();
-        if !gates.contains_key(tenant) {
-            gates.insert(tenant.clone(), Gate::load(&self.0.store, tenant)?);
-        }
-        let gate = gates.get_mut(tenant).expect("it was just put there");
+        let gate = gate_of(&mut gates, &self.0.store, tenant)?;
         for (step, names) in held {
             gate.permits.hold((run, *step), names);
         }
@@ -362,6 +381,19 @@ impl Driver {
             (usage.name.to_owned(), usage.limit, usage.held as usize, usage.waiting as usize)
         });
         shown.collect()
+    }
+
+    /// A run starts that may limit what is below it: iterations come to their
+    /// first steps before its row can be read.
+    pub(super) fn note_root(&self, tenant: &TenantId, run: &Run) -> Result<(), store::Error> {
+        let limit = run.workflow().run_step_concurrency;
+        if limit.is_some() && matches!(run.origin(), Origin::Start { .. }) {
+            let mut gates = self.0.gates.lock();
+            let gate = gate_of(&mut gates, &self.0.store, tenant)?;
+            gate.permits.set_limit(&format!("root:{}", run.id()), limit);
+            gate.roots.insert(run.id(), true);
+        }
+        Ok(())
     }
 
     /// A run is over that may have limited what is below it.
