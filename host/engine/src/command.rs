@@ -205,6 +205,9 @@ pub struct Retry {
     pub given: Option<Given>,
     /// Whether the run waits for its turn first.
     pub queued: bool,
+    /// Which retry of the run it is, if whoever waits for it counts; else the
+    /// next.
+    pub generation: Option<u32>,
 }
 
 /// What goes on.

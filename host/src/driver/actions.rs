@@ -2,7 +2,7 @@
 //! identifier, a step by its id, or by the way to it through the iterations of
 //! loops, as in `per-year[3].aggregate`.
 
-use super::live::Live;
+use super::live::{Live, LiveState};
 use super::{Driver, Error, StartError};
 use crate::store;
 use segno_engine::command::{Command, StepAction};
@@ -90,11 +90,14 @@ impl Driver {
                 None => Error::NoSuchRun(run),
             });
         };
-        let ticket = self.submit(&live, &action.command(by), Vec::new())?;
+        let ticket = self.submit(&live, &action.command(by), Vec::new());
         self.set_alarm(&live, &mut live.lock());
-        ticket.durable().await?;
+        let done = match ticket {
+            Ok(ticket) => ticket.durable().await.map_err(Error::Store),
+            Err(refusal) => Err(refusal.into()),
+        };
         self.rest(&live);
-        Ok(())
+        done
     }
 
     /// Does something with a step of a run, or of one of its iterations. What is
@@ -119,11 +122,14 @@ impl Driver {
             return Err(Refusal::Rejected(rejection).into());
         };
         let command = Command::Step { step, action, by: by.to_owned() };
-        let ticket = self.submit(&live, &command, Vec::new())?;
+        let ticket = self.submit(&live, &command, Vec::new());
         self.set_alarm(&live, &mut live.lock());
-        ticket.durable().await.map_err(Error::Store)?;
+        let done = match ticket {
+            Ok(ticket) => ticket.durable().await.map_err(ActionError::from),
+            Err(refusal) => Err(refusal.into()),
+        };
         self.rest(&live);
-        Ok(())
+        done
     }
 
     /// The run and the place of the step that a path leads to. Iterations are
@@ -172,8 +178,11 @@ impl Driver {
         {
             let state = live.lock();
             if !state.run.status().is_open() {
+                // One that has just ended leaves when the store shows it.
                 let mut known = self.lock_live();
-                if known.get(&live.id).is_some_and(|known| Arc::ptr_eq(known, live)) {
+                if state.ticket.is_durable()
+                    && known.get(&live.id).is_some_and(|known| Arc::ptr_eq(known, live))
+                {
                     known.remove(&live.id);
                 }
                 return;
@@ -182,12 +191,23 @@ impl Driver {
         self.sleep_soon(live);
     }
 
-    /// Sees that a run which is over, and that somebody else may have put back,
-    /// is the one that is known. The caller holds its state.
-    pub(super) fn is_known(&self, live: &Arc<Live>) -> bool {
+    /// Sees that a run is the one that is known: somebody else may have put it
+    /// back, and then it is known again unless it has moved on since. The caller
+    /// holds its state.
+    pub(super) fn is_known(
+        &self,
+        live: &Arc<Live>,
+        state: &LiveState,
+    ) -> Result<bool, store::Error> {
         let mut known = self.lock_live();
-        let ours = known.entry(live.id).or_insert_with(|| Arc::clone(live));
-        Arc::ptr_eq(ours, live)
+        if let Some(known) = known.get(&live.id) {
+            return Ok(Arc::ptr_eq(known, live));
+        }
+        let later = self.0.store.events(&live.tenant, live.id, state.records, 1)?;
+        if later.is_empty() {
+            known.insert(live.id, Arc::clone(live));
+        }
+        Ok(later.is_empty())
     }
 }
 

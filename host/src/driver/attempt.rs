@@ -273,6 +273,7 @@ impl Driver {
     /// need not be in memory.
     async fn put_guest_away(&self, work: Work, usage: Usage, logs: Vec<Write>) {
         let live = Arc::clone(&work.live);
+        let mut due = VecDeque::new();
         {
             let mut state = live.lock();
             forget(&mut state, &work);
@@ -282,13 +283,15 @@ impl Driver {
             let is_dormant = asleep.is_some();
             let writes = logs.into_iter().chain(asleep).collect();
             let extra = Extra { writes, answer: None };
-            let turn = self.turn_locked(&live, &mut state, (&command, extra), &mut VecDeque::new());
+            let turn = self.turn_locked(&live, &mut state, (&command, extra), &mut due);
             match turn {
                 Ok(()) if is_dormant => state.mark_dormant(),
                 Ok(()) => {}
                 Err((refusal, _)) => debug!(run = %live.id, %refusal, "nobody waits any more"),
             }
+            permits::note_free(&live, &state, &mut due);
         }
+        self.perform(due);
         crash::point("put away");
         drop(work);
         self.let_sleep(live).await;

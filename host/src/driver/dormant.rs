@@ -8,6 +8,7 @@ use super::signals::Waiter;
 use super::{Driver, Due, Error, inspect};
 use crate::crash;
 use crate::store::{self, Write};
+use segno_engine::command::Command;
 use segno_engine::event::{Event, Origin, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::run::{Run, Surroundings};
@@ -167,6 +168,7 @@ impl Driver {
         is_dormant: bool,
     ) -> Result<(Arc<Live>, Vec<Due>), store::Error> {
         let outstanding = run.outstanding();
+        let held = self.is_held_above(tenant, run.origin());
         let live = Live::new(tenant.clone(), run, records, store::Ticket::done());
         {
             let mut state = live.lock();
@@ -174,6 +176,7 @@ impl Driver {
             state.subscribed = subscriptions(&state.run);
             let breakpoints = self.breakpoints_of(tenant, &state.run.workflow().name)?;
             state.run.set_breakpoints(breakpoints);
+            state.run.set_held(held);
             if is_dormant {
                 state.mark_dormant();
             }
@@ -182,8 +185,16 @@ impl Driver {
         self.lock_live().insert(live.id, Arc::clone(&live));
         self.hold_suspended(&live);
         let effects = outstanding.into_iter().map(|effect| Due::outstanding(&live, effect));
-        let effects = effects.collect();
+        // What it was held back from may begin.
+        let look = Due::command(&live, Command::CheckDeadlines);
+        let effects = effects.chain([look]).collect();
         Ok((live, effects))
+    }
+
+    /// Whether the run around an iteration is paused.
+    fn is_held_above(&self, tenant: &TenantId, origin: &Origin) -> bool {
+        let Origin::Iteration { parent, .. } = origin else { return false };
+        self.live(tenant, *parent).is_some_and(|parent| parent.lock().run.is_on_hold())
     }
 
     /// Something in a run is over: if it only waits now, and not just for a

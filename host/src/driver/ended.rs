@@ -18,6 +18,8 @@ const BYTES_MAX: usize = 32 << 20;
 pub(super) struct Ended {
     runs: VecDeque<(RunId, usize)>,
     bytes: usize,
+    /// Iterations, which go as soon as the store shows that they are over.
+    leaving: VecDeque<RunId>,
 }
 
 impl Ended {
@@ -61,11 +63,29 @@ fn fate(live: &Live) -> Fate {
 }
 
 impl Driver {
-    /// Takes a run that is over out of memory: an iteration at once, for only
-    /// its parent asks for it, any other after a while.
+    /// Iterations leave in the order of their ends, once those are durable:
+    /// whoever looks for one in the store must not find it open.
+    fn let_iterations_leave(&self, next: Option<RunId>) {
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.leaving.extend(next);
+        while let Some(first) = ended.leaving.front().copied() {
+            let known = self.lock_live().get(&first).cloned();
+            match known.as_deref().map_or(Fate::Goes, fate) {
+                Fate::Goes => {
+                    self.lock_live().remove(&first);
+                }
+                Fate::IsOpen => {}
+                Fate::Stays => return,
+            }
+            ended.leaving.pop_front();
+        }
+    }
+
+    /// Takes a run that is over out of memory: an iteration as soon as that is
+    /// durable, for only its parent asks for it, any other after a while.
     pub(super) fn put_away(&self, live: &Arc<Live>, bytes: usize, keep: bool) {
+        self.let_iterations_leave((!keep).then_some(live.id));
         if !keep {
-            self.lock_live().remove(&live.id);
             return;
         }
         let gone = {

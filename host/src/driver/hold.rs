@@ -104,14 +104,18 @@ impl Driver {
     /// Says to the iterations of a run whether it is paused, and lets them go on
     /// if it is not.
     pub(super) fn tell_iterations(&self, parent: &Arc<Live>, due: &mut VecDeque<Due>) {
-        let (held, children) = {
+        let (held, told) = {
+            // What is said is what holds: nobody can say otherwise meanwhile.
             let state = parent.lock();
-            (state.run.is_on_hold(), state.run.iterations_under_way())
-        };
-        for child in children {
+            let held = state.run.is_on_hold();
+            let children = state.run.iterations_under_way().into_iter();
             // One that only waits is told when it is woken.
-            let Some(live) = self.live(&parent.tenant, child) else { continue };
-            live.lock().run.set_held(held);
+            let told: Vec<_> =
+                children.filter_map(|child| self.live(&parent.tenant, child)).collect();
+            told.iter().for_each(|live| live.lock().run.set_held(held));
+            (held, told)
+        };
+        for live in told {
             if !held {
                 due.push_back(Due::command(&live, Command::CheckDeadlines));
             }

@@ -24,7 +24,8 @@ impl Driver {
         match self.revive(&parent.tenant, child) {
             Ok(Some(live)) => {
                 let by = format!("run {}", parent.id);
-                let retry = Retry { by, target, given: None, queued: false };
+                let retry =
+                    Retry { by, target, given: None, queued: false, generation: Some(generation) };
                 self.go_on_with_iteration((parent, step, index), &live, (generation, retry), due);
             }
             // It was cancelled before it was created.

@@ -330,7 +330,9 @@ impl Driver {
         state.ticket = ticket;
         self.set_alarm(live, state);
         if !state.run.status().is_open() {
-            self.0.families.ended(state.run.origin());
+            if !state.was_over {
+                self.0.families.ended(state.run.origin());
+            }
             // Whoever looks for a run in the store must not find it open.
             let keep = state.run.origin().number().is_some() || state.was_dormant;
             self.put_away(live, state.bytes, keep);

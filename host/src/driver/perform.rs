@@ -24,6 +24,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::{debug, error};
 
+/// So many effects are performed one after the other before others have a turn.
+const EFFECTS_AT_ONCE: u32 = 5_000;
+
 /// An effect that has to be performed for a run.
 pub(super) struct Due {
     live: Arc<Live>,
@@ -134,7 +137,12 @@ impl Due {
 impl Driver {
     /// Performs these effects and those that follow from them.
     pub(super) fn perform(&self, mut due: VecDeque<Due>) {
+        let mut performed = 0;
         while let Some(Due { live, what }) = due.pop_front() {
+            performed += 1;
+            if performed > EFFECTS_AT_ONCE && self.perform_later(&mut due) {
+                return;
+            }
             match what {
                 What::Effect(effect) => self.perform_effect(&live, (effect, false), &mut due),
                 What::Again(effect) => self.perform_effect(&live, (effect, true), &mut due),
@@ -159,6 +167,21 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Leaves the rest of a long way to a task, which goes on when the disk has
+    /// what was ordered so far: loops of loops that do nothing end here again and
+    /// again, and must not stop others, nor fill the memory.
+    fn perform_later(&self, due: &mut VecDeque<Due>) -> bool {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let (driver, rest) = (self.clone(), std::mem::take(due));
+        let ticket = self.0.store.barrier();
+        runtime.spawn(async move {
+            if ticket.durable().await.is_ok() && !driver.is_stopping() {
+                driver.perform(rest);
+            }
+        });
+        true
     }
 
     fn perform_effect(

@@ -2,7 +2,7 @@
 //! above it, up to the first run that is open.
 
 use super::actions::ActionError;
-use super::dormant::origin_of;
+use super::dormant::{Dormant, origin_of};
 use super::lanes::Place;
 use super::live::Live;
 use super::start::{check_step_params, given};
@@ -96,12 +96,16 @@ impl Driver {
                 "params belong to {run}, which goes on; retry that run with them"
             )));
         }
-        let given = match has_params {
-            true => Some(rebind(&live, retry)?),
-            false => None,
+        let given = match has_params.then(|| rebind(&live, retry)).transpose() {
+            Ok(given) => given,
+            Err(error) => {
+                self.put_back(&live);
+                return Err(error);
+            }
         };
         let mut due = VecDeque::new();
-        let command = Retry { by: retry.by.clone(), target, given, queued: false };
+        let by = retry.by.clone();
+        let command = Retry { by, target, given, queued: false, generation: None };
         let ticket = match self.take_up_again(&live, command, &mut due) {
             Ok(ticket) => ticket,
             Err(error) => {
@@ -125,7 +129,7 @@ impl Driver {
         let mut starts = self.lock_starts();
         let mut state = live.lock();
         let was_over = !state.run.status().is_open();
-        if !self.is_known(live) {
+        if !self.is_known(live, &state)? {
             let why = "somebody else takes the run up at this moment; look at it again";
             return Err(ActionError::NotAllowed(why.to_owned()));
         }
@@ -241,15 +245,34 @@ impl Driver {
             }
             None => None,
         };
-        let Some((workflow, surroundings)) = around else { return Ok(None) };
+        let Some(around) = around else { return Ok(None) };
+        let (live, effects) = self.revive_with(tenant, run, around)?;
+        // An iteration that a restart finds under way goes on.
+        self.perform(effects.into());
+        Ok(Some(live))
+    }
+
+    fn revive_with(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        (workflow, surroundings): (Arc<Workflow>, Surroundings),
+    ) -> Result<(Arc<Live>, Vec<Due>), Error> {
+        // One at a time, and read under the lock: a run must not be in memory
+        // twice, nor as it was.
         let _loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = self.live(tenant, run) {
-            return Ok(Some(live));
+            return Ok((live, Vec::new()));
         }
+        let history = inspect::history(&self.0.store, tenant, run)?;
         let folded = inspect::fold(run, workflow, surroundings, &history)
             .map_err(|corrupt| store::Error::corrupt(corrupt.to_string()))?;
-        let (live, _) = self.adopt(tenant, folded, history.len() as u64, false)?;
-        Ok(Some(live))
+        let is_open = folded.status().is_open();
+        if is_open {
+            self.resubscribe(tenant, Dormant::waiters_of(&folded))?;
+        }
+        let (live, effects) = self.adopt(tenant, folded, history.len() as u64, false)?;
+        Ok((live, if is_open { effects } else { Vec::new() }))
     }
 
     /// Lets a failed run no longer keep others of its workflow from beginning.

@@ -89,7 +89,9 @@ impl Driver {
         due: &mut VecDeque<Due>,
     ) -> Result<Option<(IterationResult, Rollup)>, Refused> {
         if !wanted.is_sync {
-            return Ok(Some(started(live)));
+            let started = started(live);
+            self.put_back(live);
+            return Ok(Some(started));
         }
         let end = {
             let state = live.lock();
@@ -100,10 +102,17 @@ impl Driver {
             None => Ok(None),
             Some((_, _, generation)) if generation < wanted.generation => {
                 let by = format!("step {step} of {}", parent.id);
-                let retry = Retry { by, target: wanted.target.clone(), given: None, queued: false };
+                let retry = Retry {
+                    by,
+                    target: wanted.target.clone(),
+                    given: None,
+                    queued: false,
+                    generation: Some(wanted.generation),
+                };
                 match self.take_up_again(live, retry, due) {
                     Ok(_) => Ok(None),
                     Err(error) => {
+                        self.put_back(live);
                         let failure = Failure::new(FailureKind::Fatal, "retry", error.to_string());
                         Err(Refused::Failed(failure))
                     }

@@ -91,7 +91,10 @@ fn retried(run: &Run, retry: &Retry, (steps, fresh): (Vec<StepIndex>, Vec<StepIn
     let is_over = !run.status().is_open();
     Event::RunRetried {
         by: retry.by.clone(),
-        generation: run.generation() + u32::from(is_over),
+        generation: match retry.generation {
+            Some(generation) if is_over => generation,
+            _ => run.generation() + u32::from(is_over),
+        },
         given: retry.given.clone().map(Box::new),
         steps,
         fresh,
