@@ -92,11 +92,8 @@ fn paused_by(
             let Some((last, _)) = records.last() else { break };
             next = last + 1;
             for (number, bytes) in &records {
-                for event in decoded(run, (*number, bytes))?.events {
-                    if let Event::RunPaused { by } = event {
-                        found = Some(by);
-                    }
-                }
+                let events = decoded(run, (*number, bytes))?.events.into_iter().rev();
+                found = events.filter_map(pauser).next().or(found);
             }
         }
         if found.is_some() {
@@ -105,6 +102,13 @@ fn paused_by(
         end = first;
     }
     Ok(None)
+}
+
+fn pauser(event: Event) -> Option<String> {
+    match event {
+        Event::RunPaused { by } => Some(by),
+        _ => None,
+    }
 }
 
 /// A record of a run's log.

@@ -11,6 +11,7 @@ use crate::clock::rfc3339;
 use crate::driver::Driver;
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use segno_engine::event::Record;
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::workflow::Body;
 use serde::{Deserialize, Serialize};
@@ -109,21 +110,28 @@ impl Page {
             }
             for (number, bytes) in read {
                 let decoded = decoded(run, (number, &bytes))?;
-                let at = rfc3339(decoded.at);
-                for (place, event) in decoded.events.iter().enumerate().skip(skip) {
-                    let step = event.step().map(|step| body.steps[step as usize].id.clone());
-                    let Some(said) = said(event).filter(|_| self.wants(step.as_deref())) else {
-                        continue;
-                    };
-                    if !self.add(&at, step, said) {
-                        self.next = Some(format!("{number}.{place}"));
-                        return Ok(());
-                    }
+                if let Some(place) = self.take(&decoded, body, skip) {
+                    self.next = Some(format!("{number}.{place}"));
+                    return Ok(());
                 }
                 skip = 0;
                 record = number + 1;
             }
         }
+    }
+
+    /// Takes in the events of a record. Returns the place of the first that is
+    /// too much.
+    fn take(&mut self, record: &Record, body: &Body, skip: usize) -> Option<usize> {
+        let at = rfc3339(record.at);
+        for (place, event) in record.events.iter().enumerate().skip(skip) {
+            let step = event.step().map(|step| body.steps[step as usize].id.clone());
+            let Some(said) = said(event).filter(|_| self.wants(step.as_deref())) else { continue };
+            if !self.add(&at, step, said) {
+                return Some(place);
+            }
+        }
+        None
     }
 
     fn wants(&self, step: Option<&str>) -> bool {
