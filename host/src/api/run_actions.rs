@@ -3,14 +3,14 @@
 
 use super::Tenant;
 use super::problem::Problem;
-use super::runs::{find, idempotency_key, shown};
-use super::user::User;
+use super::runs::{find, shown};
+use super::user::{Once, User};
 use super::view::RunView;
 use crate::driver::{Driver, ForkRun, RetryRun, RunAction, VersionSelector};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use segno_engine::id::TenantId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -218,14 +218,12 @@ pub(super) async fn fork(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Path((_, run)): Path<(String, String)>,
-    User(by): User,
-    headers: HeaderMap,
+    Once { by, key }: Once,
     body: Result<Option<Json<ForkBody>>, JsonRejection>,
 ) -> Done {
     let ForkBody { from, version, params, step_params } = optional(body)?;
     let of = find(&driver, &tenant, &run)?;
-    let idempotency_key = idempotency_key(&headers)?;
-    let fork = ForkRun { of, from, version, params, step_params, by, idempotency_key };
+    let fork = ForkRun { of, from, version, params, step_params, by, idempotency_key: key };
     let started = driver.fork(&tenant, fork).await?;
     let status = if started.repeated { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(shown(&driver, &tenant, started.run).await?)))

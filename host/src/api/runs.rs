@@ -3,7 +3,7 @@
 use super::around::Around;
 use super::problem::Problem;
 use super::run_view::run_view;
-use super::user::User;
+use super::user::Once;
 use super::view::{LogLineView, PageView, RunItemView, RunView};
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
@@ -13,7 +13,7 @@ use crate::store::RunRecord;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use segno_engine::event::Cause;
 use segno_engine::id::{RunId, TenantId};
 use serde::Deserialize;
@@ -78,8 +78,7 @@ pub(super) async fn start(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Query(query): Query<WaitQuery>,
-    User(by): User,
-    headers: HeaderMap,
+    Once { by, key }: Once,
     body: Result<Json<StartBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -90,7 +89,7 @@ pub(super) async fn start(
         before: None,
         step_params: body.step_params,
         cause: Cause::Manual { by },
-        idempotency_key: idempotency_key(&headers)?,
+        idempotency_key: key,
     };
     let started = driver.start(&tenant, start).await?;
     crash::point("start is answered");
@@ -164,17 +163,6 @@ pub(super) async fn logs(
         })
     });
     Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
-}
-
-/// The key by which a request may be made twice.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    match key.to_str().ok().filter(|text| (1..=255).contains(&text.len())) {
-        Some(key) => Ok(Some(key.to_owned())),
-        None => Err(Problem::bad_request(
-            "an Idempotency-Key has 1 to 255 visible ASCII characters; shorten it",
-        )),
-    }
 }
 
 /// The run that a path names: by identifier, or as `workflow#number`.

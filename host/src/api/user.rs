@@ -35,3 +35,27 @@ impl<S: Send + Sync> FromRequestParts<S> for User {
         Ok(Self(name.to_owned()))
     }
 }
+
+/// Who asks for a new run, and the key by which asking twice makes one.
+pub(super) struct Once {
+    pub(super) by: String,
+    pub(super) key: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Once {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let User(by) = User::from_request_parts(parts, state).await?;
+        let Some(key) = parts.headers.get("idempotency-key") else {
+            return Ok(Self { by, key: None });
+        };
+        let key = key.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+        let key = key.ok_or_else(|| {
+            Problem::bad_request(
+                "an Idempotency-Key has 1 to 255 visible ASCII characters; write it so",
+            )
+        })?;
+        Ok(Self { by, key: Some(key.to_owned()) })
+    }
+}
