@@ -92,17 +92,8 @@ fn paused_by(
             let Some((last, _)) = records.last() else { break };
             next = last + 1;
             for (number, bytes) in &records {
-<<<<<<< HEAD
-                let events = decoded(run, (*number, bytes))?.events.into_iter();
-                let by = events.filter_map(|event| match event {
-                    Event::RunPaused { by } => Some(by),
-                    _ => None,
-                });
-                found = by.last().or(found);
-=======
                 let events = decoded(run, (*number, bytes))?.events.into_iter().rev();
                 found = events.filter_map(pauser).next().or(found);
->>>>>>> g
             }
         }
         if found.is_some() {

@@ -120,23 +120,13 @@ impl Page {
         }
     }
 
-<<<<<<< HEAD
-    /// Adds what a record says; the place in it at which the page is full.
-=======
     /// Takes in the events of a record. Returns the place of the first that is
     /// too much.
->>>>>>> g
     fn take(&mut self, record: &Record, body: &Body, skip: usize) -> Option<usize> {
         let at = rfc3339(record.at);
         for (place, event) in record.events.iter().enumerate().skip(skip) {
             let step = event.step().map(|step| body.steps[step as usize].id.clone());
-<<<<<<< HEAD
-            let Some(said) = said(event).filter(|_| self.wants(step.as_deref())) else {
-                continue;
-            };
-=======
             let Some(said) = said(event).filter(|_| self.wants(step.as_deref())) else { continue };
->>>>>>> g
             if !self.add(&at, step, said) {
                 return Some(place);
             }
