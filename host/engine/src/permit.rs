@@ -146,24 +146,25 @@ impl<K: Ord + Clone> Permits<K> {
             None => {}
         }
         let names = self.names(names);
+        let place = self.next;
+        self.next += 1;
+        self.wait(holder, names, place)
+    }
+
+    /// The holder waits at this place, unless it can have all at once.
+    fn wait(&mut self, holder: K, names: Names, place: u64) -> Acquired {
         let Some(short) = self.short(&names).cloned() else {
             self.take(holder, names);
             return Acquired::Granted;
         };
-        let place = self.next;
-        self.next += 1;
         for name in &*names {
             self.pools.entry(Arc::clone(name)).or_default().waiting += 1;
         }
-        match self.kinds.get_mut(&names) {
-            Some(kind) => {
-                kind.queue.insert(place, holder.clone());
-            }
-            None => {
-                let queue = BTreeMap::from([(place, holder.clone())]);
-                self.stand(Arc::clone(&names), Kind { queue, at: Arc::clone(&short) });
-            }
-        }
+        let known = self.step_aside(&names);
+        let none = || Kind { queue: BTreeMap::new(), at: Arc::clone(&short) };
+        let mut kind = known.unwrap_or_else(none);
+        kind.queue.insert(place, holder.clone());
+        self.stand(Arc::clone(&names), kind);
         self.claims.insert(holder, Claim::Waits { names, place });
         Acquired::Waits(short.to_string())
     }
@@ -178,6 +179,28 @@ impl<K: Ord + Clone> Permits<K> {
         self.release(&holder);
         let names = self.names(names);
         self.take(holder, names);
+    }
+
+    /// One that holds or waits needs these, too, whatever the limits are: what it
+    /// holds counts from now on, and one that waits keeps its place. One that
+    /// does neither stays so.
+    pub fn extend(&mut self, holder: &K, names: &[String]) {
+        let Some(claim) = self.claims.get(holder).cloned() else { return };
+        let (Claim::Holds(known) | Claim::Waits { names: known, .. }) = &claim;
+        let known = known.iter().map(|name| name.to_string());
+        let names = self.names(&known.chain(names.iter().cloned()).collect::<Vec<_>>());
+        match claim {
+            Claim::Holds(known) => {
+                for name in names.iter().skip(known.len()) {
+                    self.pools.entry(Arc::clone(name)).or_default().held += 1;
+                }
+                self.claims.insert(holder.clone(), Claim::Holds(names));
+            }
+            Claim::Waits { names: known, place } => {
+                self.leave(&known, place);
+                self.wait(holder.clone(), names, place);
+            }
+        }
     }
 
     /// The holder gives back what it holds, or no longer waits. Returns those

@@ -134,18 +134,22 @@ impl Lane {
     }
 
     /// A run arrives, for the first time or to be tried again; in that case it
-    /// no longer holds up others. A run that is open already changes nothing.
+    /// no longer holds up others, and takes the place of the try before, whose
+    /// end may not have been told yet. A run that is open already changes
+    /// nothing.
     ///
     /// Under `last_only` all others are stopped, also while the workflow is
     /// paused; the new run begins when the one that runs has left.
     pub fn arrive(&mut self, entry: Entry, strategy: RunStrategy, paused: bool) -> Admission {
-        if let Some(known) = self.entries.get(&entry.run) {
+        if let Some(known) = self.entries.get(&entry.run).filter(|it| it.retry >= entry.retry) {
             let runs = self.running.contains(known);
             return Admission::alone(if runs { Verdict::Begin } else { Verdict::Queue });
         }
-        if let (RunStrategy::FirstOnly, Some(first)) = (strategy, self.foremost()) {
+        let mut others = self.running.iter().chain(&self.queued).filter(|it| it.run != entry.run);
+        if let (RunStrategy::FirstOnly, Some(first)) = (strategy, others.next()) {
             return Admission::alone(Verdict::Refuse { by: first.run });
         }
+        self.left(entry);
         self.unblock(entry.run);
         let mut stopped: Vec<Entry> = Vec::new();
         if matches!(strategy, RunStrategy::LastOnly | RunStrategy::SerialLatestOnly) {
@@ -204,13 +208,28 @@ impl Lane {
         admissions
     }
 
-    /// A run is over, or was stopped while it was queued. A run that is not in
-    /// the lane changes nothing. Ask [`Lane::admit`] next; and where the run
-    /// failed, say so first ([`Lane::block`]).
-    pub fn left(&mut self, run: RunId) {
-        if let Some(entry) = self.entries.remove(&run) {
-            self.queued.remove(&entry);
-            self.running.remove(&entry);
+    /// A run is over, or was stopped while it was queued; whether it was in the
+    /// lane. One that is not changes nothing, nor does the end of a try after
+    /// which the run has arrived again. Ask [`Lane::admit`] next; and where the
+    /// run was in the lane and failed, say so first ([`Lane::block`]).
+    pub fn left(&mut self, entry: Entry) -> bool {
+        let known = self.entries.get(&entry.run).filter(|it| it.retry <= entry.retry).copied();
+        if let Some(known) = known {
+            self.entries.remove(&known.run);
+            self.queued.remove(&known);
+            self.running.remove(&known);
+        }
+        known.is_some()
+    }
+
+    /// Forgets which failed runs hold up others, and takes these for them; one
+    /// that is open does not, its end says what it does.
+    pub fn set_blockers(&mut self, blockers: impl IntoIterator<Item = (u64, RunId)>) {
+        self.unblock_all();
+        for (number, run) in blockers {
+            if !self.is_open(run) {
+                self.block(number, run);
+            }
         }
     }
 

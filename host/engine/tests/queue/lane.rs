@@ -107,13 +107,14 @@ impl Both {
         let Some(run) = open.get(pick % open.len().max(1)).copied() else {
             return;
         };
+        let known = self.model.runs.iter().find(|(entry, _)| entry.run == run);
+        let known = known.expect("it is open").0;
         if failed && self.model.at(Place::Running).contains(&run) {
-            let number = self.model.runs.iter().find(|(entry, _)| entry.run == run);
-            let number = number.expect("it is open").0.number;
-            self.lane.block(number, run);
-            self.model.blockers.insert(number);
+            self.lane.block(known.number, run);
+            self.model.blockers.insert(known.number);
         }
-        self.lane.left(run);
+        assert!(self.lane.left(known));
+        assert!(!self.lane.left(known));
         self.model.put(run, Place::Over);
     }
 
@@ -250,12 +251,17 @@ proptest! {
         for _ in 0..=both.number {
             both.admit(usize::MAX);
             while let Some(run) = both.model.at(Place::Running).first().copied() {
-                both.lane.left(run);
+                both.lane.left(Entry { retry: u32::MAX, ..entry(run_number(&both, run)) });
                 both.model.put(run, Place::Over);
             }
         }
         prop_assert!(both.model.open().is_empty() && both.lane.is_empty());
     }
+}
+
+fn run_number(both: &Both, run: RunId) -> u64 {
+    let known = both.model.runs.iter().find(|(entry, _)| entry.run == run);
+    known.expect("it was there").0.number
 }
 
 fn run(number: u64) -> RunId {
@@ -282,7 +288,7 @@ fn sequential_runs_one_after_the_other() {
     let behind = Some(WaitReason::Behind(run(1)));
     assert_eq!(lane.reason(run(3), Sequential, false), behind);
     assert!(lane.admit(Sequential, false, 50).is_empty());
-    lane.left(run(1));
+    lane.left(entry(1));
     assert_eq!(lane.reason(run(2), Sequential, false), None);
     assert_eq!(lane.reason(run(3), Sequential, false), Some(WaitReason::Behind(run(2))));
     assert_eq!(lane.admit(Sequential, false, 50), [run(2)]);
@@ -292,7 +298,7 @@ fn sequential_runs_one_after_the_other() {
 fn a_failed_run_blocks_a_strict_sequence_until_it_is_retried_or_unblocked() {
     let mut lane = lane(StrictSequential, 1..=3);
     lane.block(1, run(1));
-    lane.left(run(1));
+    lane.left(entry(1));
     assert!(lane.admit(StrictSequential, false, 50).is_empty());
     let blocked = lane.reason(run(2), StrictSequential, false).expect("it waits");
     assert_eq!(blocked, WaitReason::Blocked(run(1)));
@@ -317,13 +323,33 @@ fn a_retried_run_takes_the_place_of_its_number() {
 }
 
 #[test]
+fn a_run_that_arrives_again_before_its_end_is_told_keeps_its_new_place() {
+    let mut lane = lane(StrictSequential, 1..=2);
+    let again = Entry { retry: 1, ..entry(1) };
+    assert_eq!(lane.arrive(again, StrictSequential, false).verdict, Verdict::Begin);
+    assert!(!lane.left(entry(1)), "the end of the try before comes late");
+    assert!(lane.running().eq([run(1)]) && lane.queued().eq([run(2)]));
+    assert!(lane.admit(StrictSequential, false, 50).is_empty());
+    assert!(lane.left(again));
+    assert_eq!(lane.admit(StrictSequential, false, 50), [run(2)]);
+}
+
+#[test]
+fn a_run_that_arrives_again_does_not_keep_itself_out() {
+    let mut lane = lane(FirstOnly, [1]);
+    let again = Entry { retry: 1, ..entry(1) };
+    assert_eq!(lane.arrive(again, FirstOnly, false).verdict, Verdict::Begin);
+    assert_eq!(lane.open(), 1);
+}
+
+#[test]
 fn first_only_refuses_while_another_is_open_also_when_paused() {
     let mut lane = Lane::default();
     assert_eq!(lane.arrive(entry(1), FirstOnly, true).verdict, Verdict::Queue);
     assert_eq!(lane.arrive(entry(2), FirstOnly, true).verdict, refused_by(1));
     assert_eq!(lane.admit(FirstOnly, false, 50), [run(1)]);
     assert_eq!(lane.arrive(entry(3), FirstOnly, false).verdict, refused_by(1));
-    lane.left(run(1));
+    lane.left(entry(1));
     assert_eq!(lane.arrive(entry(4), FirstOnly, false).verdict, Verdict::Begin);
 }
 
@@ -336,7 +362,7 @@ fn last_only_stops_all_and_begins_when_the_running_one_has_left() {
     assert_eq!((third.verdict, third.cancel), (Verdict::Queue, vec![run(1), run(2)]));
     assert!(lane.admit(LastOnly, false, 50).is_empty(), "the first is not over yet");
     assert_eq!(lane.reason(run(3), LastOnly, false), Some(WaitReason::Behind(run(1))));
-    lane.left(run(1));
+    lane.left(entry(1));
     assert_eq!(lane.admit(LastOnly, false, 50), [run(3)]);
 }
 
@@ -345,7 +371,7 @@ fn after_a_restart_last_only_still_wants_the_running_one_stopped() {
     let mut lane = Lane::restore([entry(1)], [entry(2)], []);
     assert_eq!(lane.surplus(LastOnly), [run(1)]);
     assert!(lane.queued().eq([run(2)]));
-    lane.left(run(1));
+    lane.left(entry(1));
     assert_eq!(lane.admit(LastOnly, false, 50), [run(2)]);
     assert!(lane.surplus(LastOnly).is_empty());
 }
@@ -385,7 +411,7 @@ fn parallel_fills_up_and_follows_its_number() {
     assert_eq!(lane.admit(Parallel(4), false, 1), [run(3)]);
     assert_eq!(lane.admit(Parallel(4), false, 50), [run(4)]);
     // Fewer: those that run go on, and none begins before there is room.
-    lane.left(run(1));
+    lane.left(entry(1));
     assert!(lane.admit(Parallel(3), false, 50).is_empty());
     assert_eq!(lane.admit(All, false, 50), [run(5), run(6)]);
 }
@@ -406,7 +432,7 @@ fn a_change_that_the_open_runs_forbid_says_what_to_do() {
                    cancel all but one, or wait for them";
     assert_eq!(lane.check_change(LastOnly), Err(refused.to_owned()));
     lane.block(1, run(1));
-    lane.left(run(1));
+    lane.left(entry(1));
     assert_eq!(lane.check_change(LastOnly), Ok(()));
     let refused = "the run strategy cannot become strict_sequential while failed runs would \
                    block it (1, the first is number 1); retry or unblock them";
@@ -422,7 +448,7 @@ fn a_hundred_thousand_queued_runs_go_through_in_order() {
         let last = run(MANY);
         let waits = lane.reason(last, Parallel(3), false).is_some();
         assert_eq!(waits, number + 3 <= MANY);
-        lane.left(run(number));
+        lane.left(entry(number));
         begun.extend(lane.admit(Parallel(3), false, 50));
     }
     assert!(begun.into_iter().eq((1..=MANY).map(run)));

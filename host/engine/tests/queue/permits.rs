@@ -269,3 +269,21 @@ fn a_release_looks_only_at_those_who_wait_for_what_it_frees() {
     assert_eq!(permits.release(&MANY), [0]);
     assert_eq!(permits.looks(), 1);
 }
+
+#[test]
+fn who_needs_more_counts_at_once_or_keeps_its_place() {
+    let mut permits = Permits::default();
+    permits.set_limit("a", Some(1));
+    assert_eq!(permits.acquire(1, &names(&["a"])), Acquired::Granted);
+    assert_eq!(permits.acquire(2, &names(&["a"])), waits("a"));
+    permits.set_limit("b", Some(1));
+    permits.extend(&1, &names(&["b"]));
+    permits.extend(&2, &names(&["b", "a"]));
+    assert_eq!(permits.acquire(3, &names(&["a", "b"])), waits("a"));
+    assert_eq!(usage(&permits, "b"), (Some(1), 1, 2));
+    assert_eq!(permits.release(&1), [2]);
+    assert_eq!((usage(&permits, "a"), usage(&permits, "b")), ((Some(1), 1, 1), (Some(1), 1, 1)));
+    permits.extend(&4, &names(&["a"]));
+    assert!(!permits.holds(&4), "who asked for nothing gets nothing");
+    assert_eq!(permits.release(&2), [3]);
+}
