@@ -291,3 +291,29 @@ fn a_workflow_goes_when_its_runs_are_over_and_its_numbers_stay() {
     let next = stage.try_start(crate::stage::start_of("gone", json!({}))).expect("it is back");
     assert_eq!(next.number, Some(6));
 }
+
+#[test]
+fn nothing_that_was_set_beside_a_workflow_outlives_it() {
+    let stage = Stage::with(&["probe"]);
+    let source = |more: &str| {
+        format!(
+            "{{ workflow: gone, {more} steps: [{{ id: nap, component: probe@1, params: {{ calls: [{{ sleep: 10s }}] }} }}] }}"
+        )
+    };
+    stage.apply(&source("run_strategy: sequential, step_concurrency: 1,"));
+    let set = stage.driver().set_breakpoint(&stage.tenant, ("gone", "nap"), None, BY);
+    stage.block(set).expect("there is such a step");
+    let first = stage.start("gone");
+    stage.until_step(first, "nap", "paused");
+    stage.act(first, RunAction::Cancel);
+    assert_eq!(stage.end(first), "cancelled");
+    stage.block(stage.driver().delete_workflow(&stage.tenant, "gone", BY)).expect("none is open");
+    stage.apply(&source(""));
+    let runs = [stage.start("gone"), stage.start("gone")];
+    for run in runs {
+        stage.until_step(run, "nap", "suspended");
+    }
+    for run in runs {
+        assert_eq!(stage.play(run), "succeeded");
+    }
+}

@@ -217,3 +217,27 @@ fn a_while_goes_on_until_its_condition_fails_or_it_has_gone_on_too_long() {
     assert_eq!(failure.reason, "limit:iterations");
     assert_eq!(stage.rollup(run), succeeded(7));
 }
+
+#[test]
+fn a_subworkflow_that_would_wait_for_a_run_above_it_fails_its_step() {
+    let stage = Stage::new();
+    stage.apply("{ workflow: inner, steps: [{ id: again, workflow: outer }] }");
+    stage.apply(
+        "
+workflow: outer
+run_strategy: sequential
+steps:
+  - id: each
+    foreach: { n: '${[1]}' }
+    steps: [{ id: down, workflow: inner }]
+",
+    );
+    let run = stage.start("outer");
+    assert_eq!(stage.end(run), "failed");
+    let inner = stage.child(stage.iteration(run, "each", 0), "down");
+    let failure = stage.run(inner).steps()[0].last_failure.clone().expect("it has failed");
+    assert_eq!(failure.reason, "deadlock");
+    assert!(failure.message.contains(&run.to_string()), "{failure:?}");
+    stage.apply("{ workflow: inner, steps: [{ id: again, workflow: outer, sync: false }] }");
+    assert_eq!(stage.end(stage.start("outer")), "succeeded");
+}

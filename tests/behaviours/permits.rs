@@ -190,3 +190,88 @@ steps:
     assert_eq!(stage.end(now), "failed");
     expect(&stage, &runs, (1, 0));
 }
+
+#[test]
+fn a_step_that_runs_counts_for_a_tag_that_gets_its_limit_only_then() {
+    let stage = Stage::with(&["probe"]);
+    limit(&stage, "first", 5);
+    stage.apply(
+        "
+workflow: twice
+steps:
+  - { id: nap, component: probe@1, tags: [first, second], params: { calls: [{ sleep: 10s }] } }
+",
+    );
+    let runs = [stage.start("twice")];
+    expect(&stage, &runs, (1, 0));
+    limit(&stage, "second", 1);
+    let runs = [runs[0], stage.start("twice")];
+    expect(&stage, &runs, (1, 1));
+    stage.advance(10.0);
+    assert_eq!(stage.end(runs[0]), "succeeded");
+    assert_eq!(stage.play(runs[1]), "succeeded");
+    for (name, _, held, waiting) in stage.driver().permits(&stage.tenant) {
+        stage.comes_to((0, 0), || (held, waiting));
+        assert!(name.starts_with("tag:"), "{name}");
+    }
+}
+
+#[test]
+fn a_run_limits_the_loops_of_its_subworkflows_too() {
+    let mut stage = Stage::with(&["probe"]);
+    stage.apply(
+        "
+workflow: below
+steps:
+  - id: each
+    foreach: { n: '${lists.range(0, 3)}', concurrency: 10 }
+    steps:
+      - { id: load, component: probe@1, params: { calls: [{ sleep: 10s }] } }
+",
+    );
+    stage.apply(
+        "
+workflow: above
+run_step_concurrency: 2
+steps:
+  - { id: one, workflow: below }
+  - { id: other, workflow: below, needs: [] }
+",
+    );
+    let runs = [stage.start("above")];
+    expect(&stage, &runs, (2, 4));
+    stage.restart();
+    expect(&stage, &runs, (2, 4));
+    assert_eq!(stage.play(runs[0]), "succeeded");
+    stage.wait_for("nothing is left of it", || stage.driver().permits(&stage.tenant).is_empty());
+}
+
+#[test]
+fn what_outlives_a_run_is_limited_by_it_no_more() {
+    let stage = Stage::with(&["probe"]);
+    stage.apply(
+        "
+workflow: below
+steps:
+  - { id: load, component: probe@1, params: { calls: [{ sleep: 10s }] } }
+  - { id: after, component: probe@1, needs: [load], params: { calls: [{ sleep: 10s }] } }
+",
+    );
+    stage.apply(
+        "
+workflow: above
+run_step_concurrency: 1
+steps:
+  - { id: one, workflow: below, sync: false }
+  - { id: other, workflow: below, sync: false, needs: [] }
+",
+    );
+    let run = stage.start("above");
+    assert_eq!(stage.end(run), "succeeded");
+    let runs = [stage.child(run, "one"), stage.child(run, "other")];
+    expect(&stage, &runs, (2, 0));
+    for run in runs {
+        assert_eq!(stage.play(run), "succeeded");
+    }
+    stage.wait_for("nothing is left of it", || stage.driver().permits(&stage.tenant).is_empty());
+}

@@ -59,10 +59,24 @@ impl Families {
     }
 
     /// Counts more leaves below a run, unless there are too many; `before` says
-    /// how many a restart has found.
-    fn grow(&self, root: RunId, more: u64, before: impl FnOnce() -> u64) -> Result<(), Failure> {
+    /// how many a restart has found, or that the run is over. What outlives it
+    /// is counted for the next run with a number, so that it is forgotten with
+    /// that.
+    fn grow(
+        &self,
+        (root, numbered): (RunId, RunId),
+        more: u64,
+        before: impl FnOnce() -> Result<Option<u64>, store::Error>,
+    ) -> Result<(), Failure> {
         let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = leaves.entry(root).or_insert_with(before);
+        let (counted, first) = match leaves.get(&root) {
+            Some(_) => (root, 0),
+            None => match before().map_err(|error| unknown_count(&error))? {
+                Some(before) => (root, before),
+                None => (numbered, 0),
+            },
+        };
+        let count = leaves.entry(counted).or_insert(first);
         if *count + more <= LEAVES_MAX {
             *count += more;
             return Ok(());
@@ -88,6 +102,11 @@ impl Families {
             }
         }
     }
+}
+
+fn unknown_count(error: &store::Error) -> Failure {
+    let message = format!("the steps below a run cannot be counted: {error}");
+    Failure::new(FailureKind::Platform, "store", message)
 }
 
 /// How a run stands that a step says it has started.
@@ -221,17 +240,22 @@ impl Player {
 }
 
 impl Driver {
-    /// Counts the leaves of a body that is about to run below `parent`.
+    /// Counts the leaves of a body that is about to run below `parent`. A body
+    /// without any costs a run all the same, and counts as one.
     pub(super) fn count_leaves(&self, parent: &Arc<Live>, body: &Body) -> Result<(), Failure> {
         let (root, _) = self.family(parent);
         let known = || match self.live(&parent.tenant, root) {
+            Some(live) if live.is_over() => Ok(None),
             Some(live) => {
                 let state = live.lock();
-                u64::from(state.run.rollup(&mut |_| Rollup::default()).total())
+                Ok(Some(u64::from(state.run.rollup(&mut |_| Rollup::default()).total())))
             }
-            None => 0,
+            None => {
+                let record = self.0.store.run(&parent.tenant, root)?;
+                Ok(record.is_some_and(|record| record.ended_at.is_none()).then_some(0))
+            }
         };
-        self.0.families.grow(root, body.leaves(), known)
+        self.0.families.grow((root, parent.numbered), body.leaves().max(1), known)
     }
 
     /// How a run ended that this step started: nothing if it is none of its.
@@ -279,19 +303,9 @@ impl Driver {
 
     /// The run at the beginning of the chain, and how many are between.
     pub(super) fn family(&self, live: &Arc<Live>) -> (RunId, u32) {
-        let origin = live.lock().run.origin().clone();
-        match origin {
-            Origin::Start { .. } => (live.id, 0),
-            Origin::Child { root, depth, .. } => (root, depth),
-            Origin::Iteration { root, .. } => {
-                // Whoever loops is in memory as long as it does.
-                let above = self.live(&live.tenant, root);
-                match above.map(|above| above.lock().run.origin().clone()) {
-                    Some(Origin::Child { root, depth, .. }) => (root, depth),
-                    _ => (root, 0),
-                }
-            }
-        }
+        // Whoever loops is in memory as long as it does.
+        let above = || self.live(&live.tenant, live.numbered)?.family;
+        live.family.or_else(above).unwrap_or((live.numbered, 0))
     }
 
     /// After a restart: a run that a step started may be over.

@@ -4,14 +4,14 @@
 use super::start::Starts;
 use super::{Driver, Due};
 use crate::crash;
-use crate::store::{self, WorkflowRecord};
+use crate::store::{self, Ticket};
 use segno_engine::command::Command;
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::run::Run;
 use segno_engine::strategy::RunStrategy;
 use segno_engine::strategy::lane::{Admission, Entry, Lane};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{MutexGuard, PoisonError};
 use tracing::{debug, error};
 
@@ -22,13 +22,36 @@ const ADMITTED_AT_ONCE: usize = 50;
 const TRACKS_MAX: usize = 1_000;
 
 /// The open runs of each workflow that has some.
-pub(super) type Tracks = HashMap<(TenantId, String), Track>;
+#[derive(Default)]
+pub(super) struct Tracks {
+    by_workflow: HashMap<(TenantId, String), Track>,
+    /// Ends that the store may not show yet, oldest first.
+    ends: VecDeque<End>,
+}
+
+/// The end of a run that failed, or that may have failed before.
+struct End {
+    key: (TenantId, String),
+    number: u64,
+    run: RunId,
+    failed: bool,
+    /// When this is durable, the store shows it.
+    shown: Ticket,
+}
 
 /// The open runs of a workflow, and what is set for them.
-pub(super) struct Track {
+struct Track {
     lane: Lane,
     strategy: RunStrategy,
     paused: bool,
+}
+
+/// What is set for the runs of a workflow, and the failed ones that hold up
+/// others.
+struct Known {
+    strategy: RunStrategy,
+    paused: bool,
+    blockers: BTreeSet<(u64, RunId)>,
 }
 
 /// The place of an open run among those of its workflow.
@@ -78,12 +101,44 @@ impl Found {
 }
 
 impl Track {
-    fn new(lane: Lane, record: Option<&WorkflowRecord>) -> Self {
-        let properties = record.map(|record| &record.properties);
-        Self {
-            lane,
-            strategy: properties.and_then(|known| known.run_strategy).unwrap_or_default(),
-            paused: properties.is_some_and(|known| known.paused),
+    fn new(mut lane: Lane, known: Known) -> Self {
+        lane.set_blockers(known.blockers);
+        Self { lane, strategy: known.strategy, paused: known.paused }
+    }
+}
+
+impl Tracks {
+    /// Whom a failed run of a workflow holds up, which the store may not show
+    /// yet: `stored` is what it shows.
+    fn blockers(
+        &self,
+        key: &(TenantId, String),
+        stored: Vec<(u64, RunId)>,
+    ) -> BTreeSet<(u64, RunId)> {
+        let mut blockers: BTreeSet<_> = stored.into_iter().collect();
+        let unseen = |end: &&End| end.key == *key && !end.shown.is_durable();
+        for end in self.ends.iter().filter(unseen) {
+            match end.failed {
+                true => blockers.insert((end.number, end.run)),
+                false => blockers.remove(&(end.number, end.run)),
+            };
+        }
+        blockers
+    }
+
+    /// A run is over. A failed one holds up others, unless it goes on already.
+    fn left(&mut self, key: (TenantId, String), end: (Entry, bool), shown: Ticket) {
+        let (Entry { run, number, retry }, failed) = end;
+        let Some(track) = self.by_workflow.get_mut(&key) else { return };
+        let was_open = track.lane.left(end.0);
+        if failed && was_open && track.strategy == RunStrategy::StrictSequential {
+            track.lane.block(number, run);
+        }
+        while self.ends.front().is_some_and(|oldest| oldest.shown.is_durable()) {
+            self.ends.pop_front();
+        }
+        if was_open && (failed || retry > 0) {
+            self.ends.push_back(End { key, number, run, failed, shown });
         }
     }
 }
@@ -102,13 +157,27 @@ impl Driver {
         workflow: &str,
     ) -> Result<&'a mut Track, store::Error> {
         let key = (tenant.clone(), workflow.to_owned());
-        if !starts.tracks.contains_key(&key) {
-            let blockers = self.0.store.blockers(tenant, workflow)?;
-            let lane = Lane::restore([], [], blockers);
-            let record = self.0.store.workflow(tenant, workflow)?;
-            starts.tracks.insert(key.clone(), Track::new(lane, record.as_ref()));
+        if !starts.tracks.by_workflow.contains_key(&key) {
+            let known = self.known_of(&starts.tracks, &key)?;
+            starts.tracks.by_workflow.insert(key.clone(), Track::new(Lane::default(), known));
         }
-        Ok(starts.tracks.get_mut(&key).expect("it was just put there"))
+        Ok(starts.tracks.by_workflow.get_mut(&key).expect("it was just put there"))
+    }
+
+    /// What is set for the runs of a workflow. Who failed counts in a strict
+    /// sequence only, and need not be known elsewhere.
+    fn known_of(&self, tracks: &Tracks, key: &(TenantId, String)) -> Result<Known, store::Error> {
+        let (tenant, workflow) = key;
+        let properties = self.0.store.workflow(tenant, workflow)?.map(|record| record.properties);
+        let properties = properties.unwrap_or_default();
+        let (strategy, paused) = (properties.run_strategy.unwrap_or_default(), properties.paused);
+        let blockers = match strategy {
+            RunStrategy::StrictSequential => {
+                tracks.blockers(key, self.0.store.blockers(tenant, workflow)?)
+            }
+            _ => BTreeSet::new(),
+        };
+        Ok(Known { strategy, paused, blockers })
     }
 
     /// What becomes of a run that starts, or is taken up again.
@@ -142,17 +211,13 @@ impl Driver {
     ) {
         {
             let mut starts = self.lock_starts();
-            match self.track(&mut starts, tenant, &place.workflow) {
-                Ok(track) => {
-                    if failed {
-                        track.lane.block(place.number, run);
-                    }
-                    track.lane.left(run);
-                }
-                Err(error) => error!(%run, %error, "the runs of a workflow cannot be read"),
-            }
+            // Its end was ordered before this, so what stands for everything
+            // that was ordered stands for it, too.
+            let shown = self.0.store.barrier();
+            let key = (tenant.clone(), place.workflow.clone());
+            starts.tracks.left(key, (place.entry(run), failed), shown);
         }
-        self.forget_root(tenant, run);
+        self.forget_root(tenant, run, due);
         self.0.families.forget(run);
         self.admit(tenant, &place.workflow, due);
     }
@@ -163,10 +228,11 @@ impl Driver {
             let admitted = {
                 let mut starts = self.lock_starts();
                 let key = (tenant.clone(), workflow.to_owned());
-                let Some(track) = starts.tracks.get_mut(&key) else { return };
+                let tracks = &mut starts.tracks.by_workflow;
+                let Some(track) = tracks.get_mut(&key) else { return };
                 let admitted = track.lane.admit(track.strategy, track.paused, ADMITTED_AT_ONCE);
-                if track.lane.is_empty() && starts.tracks.len() > TRACKS_MAX {
-                    starts.tracks.remove(&key);
+                if track.lane.is_empty() && tracks.len() > TRACKS_MAX {
+                    tracks.remove(&key);
                 }
                 admitted
             };
@@ -218,14 +284,13 @@ impl Driver {
         let mut due = VecDeque::new();
         let surplus = {
             let mut starts = self.lock_starts();
-            let record = match self.0.store.workflow(tenant, workflow) {
-                Ok(record) => record,
+            let key = (tenant.clone(), workflow.to_owned());
+            let known = match self.known_of(&starts.tracks, &key) {
+                Ok(known) => known,
                 Err(error) => return error!(workflow, %error, "a workflow cannot be read"),
             };
-            let key = (tenant.clone(), workflow.to_owned());
-            let Some(track) = starts.tracks.get_mut(&key) else { return };
-            let lane = std::mem::take(&mut track.lane);
-            *track = Track::new(lane, record.as_ref());
+            let Some(track) = starts.tracks.by_workflow.get_mut(&key) else { return };
+            *track = Track::new(std::mem::take(&mut track.lane), known);
             surplus_of(track)
         };
         self.end_surplus(tenant, surplus, &mut due);
@@ -250,12 +315,16 @@ impl Driver {
         found: Found,
         due: &mut VecDeque<Due>,
     ) -> Result<(), store::Error> {
-        for ((tenant, workflow), (running, queued)) in found.0 {
-            let blockers = self.0.store.blockers(&tenant, &workflow)?;
-            let record = self.0.store.workflow(&tenant, &workflow)?;
-            let mut track = Track::new(Lane::restore(running, queued, blockers), record.as_ref());
-            let surplus = surplus_of(&mut track);
-            self.lock_starts().tracks.insert((tenant.clone(), workflow.clone()), track);
+        for (key, (running, queued)) in found.0 {
+            let surplus = {
+                let mut starts = self.lock_starts();
+                let lane = Lane::restore(running, queued, []);
+                let mut track = Track::new(lane, self.known_of(&starts.tracks, &key)?);
+                let surplus = surplus_of(&mut track);
+                starts.tracks.by_workflow.insert(key.clone(), track);
+                surplus
+            };
+            let (tenant, workflow) = key;
             self.end_surplus(&tenant, surplus, due);
             self.admit(&tenant, &workflow, due);
         }
@@ -274,17 +343,46 @@ impl Driver {
         reason.map(|reason| reason.to_string())
     }
 
+    /// The first of these runs behind which one that arrives would wait until
+    /// they are over: they are all that run, and there is room for no more.
+    pub(super) fn all_that_run(
+        &self,
+        tenant: &TenantId,
+        (workflow, runs): (&str, &[RunId]),
+    ) -> Result<Option<RunId>, store::Error> {
+        let mut starts = self.lock_starts();
+        let track = self.track(&mut starts, tenant, workflow)?;
+        // These two let none wait: the new run or the old one ends.
+        if matches!(track.strategy, RunStrategy::FirstOnly | RunStrategy::LastOnly) {
+            return Ok(None);
+        }
+        let mut running = track.lane.running();
+        let is_full = running.len() >= track.strategy.runs_max();
+        Ok(running.next().filter(|_| is_full && track.lane.running().all(|it| runs.contains(&it))))
+    }
+
     /// A failed run no longer keeps others from beginning.
     pub(super) fn lift(&self, tenant: &TenantId, (run, place): (RunId, &Place)) {
         {
             let mut starts = self.lock_starts();
             if let Ok(track) = self.track(&mut starts, tenant, &place.workflow) {
+                // Its end may not have been told yet, and changes nothing then.
+                track.lane.left(place.entry(run));
                 track.lane.unblock(run);
             }
         }
         let mut due = VecDeque::new();
         self.admit(tenant, &place.workflow, &mut due);
         self.perform(due);
+    }
+}
+
+impl Driver {
+    /// A workflow is gone: what is known of its lane is not that of one that
+    /// gets its name.
+    pub(super) fn forget_track(&self, tenant: &TenantId, workflow: &str) {
+        let key = (tenant.clone(), workflow.to_owned());
+        self.lock_starts().tracks.by_workflow.remove(&key);
     }
 }
 

@@ -4,10 +4,12 @@
 use super::inbox::Inbox;
 use crate::sandbox::{Answer, Watch};
 use crate::store::Ticket;
+use segno_engine::event::Origin;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::run::Run;
 use segno_engine::signal::Params;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -17,6 +19,14 @@ pub(crate) struct Live {
     pub(crate) tenant: TenantId,
     /// Which it is.
     pub(crate) id: RunId,
+    /// The run with a number that it is, or is an iteration of.
+    pub(crate) numbered: RunId,
+    /// The run at the beginning of the chain, and how many are between; an
+    /// iteration has those of the run with a number.
+    pub(crate) family: Option<(RunId, u32)>,
+    /// How many steps its workflow lets a run and all below it run at once.
+    pub(crate) steps_max: Option<u32>,
+    is_over: AtomicBool,
     state: Mutex<LiveState>,
     /// Wakes those who watch the run, at every commit.
     pub(crate) changed: Notify,
@@ -71,9 +81,19 @@ pub(crate) struct InFlight {
 
 impl Live {
     pub(crate) fn new(tenant: TenantId, run: Run, records: u64, ticket: Ticket) -> Arc<Self> {
+        let id = run.id();
+        let (numbered, family) = match run.origin() {
+            Origin::Start { .. } => (id, Some((id, 0))),
+            Origin::Child { root, depth, .. } => (id, Some((*root, *depth))),
+            Origin::Iteration { root, .. } => (*root, None),
+        };
         Arc::new(Self {
             tenant,
-            id: run.id(),
+            id,
+            numbered,
+            family,
+            steps_max: run.workflow().run_step_concurrency,
+            is_over: AtomicBool::new(!run.status().is_open()),
             state: Mutex::new(LiveState {
                 run,
                 records,
@@ -92,6 +112,17 @@ impl Live {
             }),
             changed: Notify::new(),
         })
+    }
+
+    /// Says whether the run is over now.
+    pub(crate) fn note_end(&self, run: &Run) {
+        self.is_over.store(!run.status().is_open(), Ordering::SeqCst);
+    }
+
+    /// Whether the run is over, for who may not hold it: once others are told of
+    /// its end, this says so.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
     }
 
     /// The state, if nobody holds it.

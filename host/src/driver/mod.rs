@@ -4,6 +4,7 @@
 
 mod actions;
 mod alarms;
+mod ancestors;
 mod attempt;
 mod batch;
 mod catalog;
@@ -321,6 +322,7 @@ impl Driver {
                 due.push_back(Due::left(live, place, failed));
             }
         }
+        live.note_end(&state.run);
         permits::note_free(live, state, due);
         writes
     }

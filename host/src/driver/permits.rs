@@ -9,10 +9,9 @@ use super::live::{Live, LiveState};
 use super::{Driver, Due, Extra};
 use crate::store;
 use segno_engine::command::Command;
-use segno_engine::event::Origin;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
 use segno_engine::permit::{Acquired, Permits};
-use segno_engine::run::{Run, StepState};
+use segno_engine::run::StepState;
 use segno_engine::workflow::StepKind;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -180,49 +179,65 @@ impl Driver {
         let tags = settings.tags.clone();
         let limited = tags.iter().chain(&definition.tags).filter(|tag| gate.tags.contains(*tag));
         names.extend(limited.map(|tag| format!("tag:{tag}")));
-        let root = match run.origin() {
-            Origin::Start { .. } => live.id,
-            Origin::Iteration { root, .. } | Origin::Child { root, .. } => *root,
-        };
-        let is_limited = match gate.roots.get(&root) {
-            Some(known) => *known,
-            None => {
-                let limit = match root == live.id {
-                    true => run.workflow().run_step_concurrency,
-                    false => self.limit_of_root(tenant, root)?,
-                };
-                let name = format!("root:{root}");
-                if limit.is_some() {
-                    gate.permits.set_limit(&name, limit);
-                }
-                gate.roots.insert(root, limit.is_some());
-                limit.is_some()
-            }
-        };
-        if is_limited {
+        let (root, _) = self.family(live);
+        if self.is_limited_by(gate, live, root)? {
             names.push(format!("root:{root}"));
         }
         Ok(names)
     }
 
-    /// How many steps a run above others allows at once.
-    fn limit_of_root(&self, tenant: &TenantId, root: RunId) -> Result<Option<u32>, store::Error> {
-        let Some(record) = self.0.store.run(tenant, root)? else { return Ok(None) };
-        let workflow = self.workflow(tenant, &record.workflow, record.version)?;
-        Ok(workflow.and_then(|workflow| workflow.run_step_concurrency))
+    /// Whether the run at the beginning of the chain lets only so many steps of
+    /// all below it run at once. One that is over no longer does.
+    fn is_limited_by(
+        &self,
+        gate: &mut Gate,
+        live: &Live,
+        root: RunId,
+    ) -> Result<bool, store::Error> {
+        if let Some(known) = gate.roots.get(&root) {
+            return Ok(*known);
+        }
+        let limit = match self.live(&live.tenant, root) {
+            Some(above) if above.is_over() => return Ok(false),
+            Some(above) => above.steps_max,
+            // The run of an iteration goes by the same workflow.
+            None if live.numbered == root => live.steps_max,
+            None => match self.0.store.run(&live.tenant, root)? {
+                Some(record) if record.ended_at.is_none() => {
+                    let workflow = self.workflow(&live.tenant, &record.workflow, record.version)?;
+                    workflow.and_then(|workflow| workflow.run_step_concurrency)
+                }
+                Some(_) | None => return Ok(false),
+            },
+        };
+        if limit.is_some() {
+            gate.permits.set_limit(&format!("root:{root}"), limit);
+        }
+        gate.roots.insert(root, limit.is_some());
+        Ok(limit.is_some())
     }
 
-    /// After a restart: an attempt that was under way has its permits, whatever
-    /// the limits are now.
+    /// After a restart or a change of limits: an attempt that was under way has
+    /// its permits, whatever the limits are now. One that stands in line does so
+    /// for those, too, that have a limit only now.
     pub(super) fn hold_again(&self, live: &Arc<Live>, step: StepIndex) {
         let mut state = live.lock();
-        let names = self.permit_names(live, &state, step);
-        if names.is_empty() {
-            return;
-        }
+        let mut names = self.permit_names(live, &state, step);
+        let known = state.permits.get(&step).into_iter().flatten();
+        let more: Vec<_> = known.filter(|name| !names.contains(*name)).cloned().collect();
+        names.extend(more);
+        let stands = matches!(state.run.steps()[step as usize].state, StepState::Queued { .. });
         if let Some(gate) = self.0.gates.lock().get_mut(&live.tenant) {
-            gate.permits.hold((live.id, step), &names);
+            let holder = (live.id, step);
+            if stands || gate.permits.holds(&holder) {
+                gate.permits.extend(&holder, &names);
+            } else if names.is_empty() {
+                return;
+            } else {
+                gate.permits.hold(holder, &names);
+            }
         }
+        // What it holds is given back, also if nothing is limited any more.
         state.permits.insert(step, names);
     }
 
@@ -299,15 +314,17 @@ impl Driver {
         step: StepIndex,
         due: &mut VecDeque<Due>,
     ) {
-        {
+        let granted = {
+            // Under the lock of the run: its next attempt may ask at any moment,
+            // and must not be taken for this one.
             let mut state = live.lock();
             if needs_permits(&state, step) || state.permits.remove(&step).is_none() {
                 return;
             }
-        }
-        let granted = match self.0.gates.lock().get_mut(&live.tenant) {
-            Some(gate) => gate.permits.release(&(live.id, step)),
-            None => Vec::new(),
+            match self.0.gates.lock().get_mut(&live.tenant) {
+                Some(gate) => gate.permits.release(&(live.id, step)),
+                None => Vec::new(),
+            }
         };
         self.grant(&live.tenant, granted, due);
     }
@@ -343,7 +360,7 @@ impl Driver {
                     matches!(kind, StepKind::Call(_)) && needs_permits(&state, *step)
                 };
                 let steps = 0..state.run.steps().len() as StepIndex;
-                steps.filter(|step| runs(step) && !state.permits.contains_key(step)).collect()
+                steps.filter(runs).collect()
             };
             running.into_iter().for_each(|step| self.hold_again(&live, step));
         }
@@ -383,25 +400,22 @@ impl Driver {
         shown.collect()
     }
 
-    /// A run starts that may limit what is below it: iterations come to their
-    /// first steps before its row can be read.
-    pub(super) fn note_root(&self, tenant: &TenantId, run: &Run) -> Result<(), store::Error> {
-        let limit = run.workflow().run_step_concurrency;
-        if limit.is_some() && matches!(run.origin(), Origin::Start { .. }) {
-            let mut gates = self.0.gates.lock();
-            let gate = gate_of(&mut gates, &self.0.store, tenant)?;
-            gate.permits.set_limit(&format!("root:{}", run.id()), limit);
-            gate.roots.insert(run.id(), true);
-        }
-        Ok(())
+    /// A run is over that may have limited what is below it: what goes on there
+    /// is limited no more.
+    pub(super) fn forget_root(&self, tenant: &TenantId, run: RunId, due: &mut VecDeque<Due>) {
+        let granted = self.0.gates.lock().get_mut(tenant).and_then(|gate| {
+            let is_limited = gate.roots.remove(&run)?;
+            is_limited.then(|| gate.permits.set_limit(&format!("root:{run}"), None))
+        });
+        let granted = granted.unwrap_or_default();
+        self.grant(tenant, granted, due);
     }
 
-    /// A run is over that may have limited what is below it.
-    pub(super) fn forget_root(&self, tenant: &TenantId, run: RunId) {
-        if let Some(gate) = self.0.gates.lock().get_mut(tenant)
-            && gate.roots.remove(&run) == Some(true)
-        {
-            gate.permits.set_limit(&format!("root:{run}"), None);
+    /// What was known of the limits of a workflow may not be so any more, and
+    /// none of its steps can go on at this moment.
+    pub(super) fn forget_settings(&self, tenant: &TenantId, workflow: &str) {
+        if let Some(gate) = self.0.gates.lock().get_mut(tenant) {
+            gate.workflows.remove(workflow);
         }
     }
 }

@@ -226,7 +226,6 @@ impl Driver {
         let (mut run, mut events) =
             Run::create(id, workflow, Surroundings::unknown(), (created, now)).map_err(corrupt)?;
         run.set_breakpoints(self.breakpoints_of(tenant, &name)?);
-        self.note_root(tenant, &run)?;
         let place = Place::of(&run).ok_or_else(|| store::Error::corrupt("a run has no number"))?;
         let admission = match admission {
             Some(admission) => admission,

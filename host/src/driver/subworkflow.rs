@@ -1,6 +1,7 @@
 //! Steps that run another workflow: the run there is made, watched and taken up
 //! again; it obeys the run strategy of its own workflow.
 
+use super::ancestors::deadlock;
 use super::children::{DEPTH_MAX, FAMILY_MAX};
 use super::live::Live;
 use super::start::{NewRun, facts, given};
@@ -157,6 +158,11 @@ impl Driver {
                  for a workflow that runs itself"
             );
             return Err(user("limit:depth", message));
+        }
+        if wanted.is_sync
+            && let Some(above) = self.would_wait_for_ancestor(parent, &wanted.workflow)?
+        {
+            return Err(user("deadlock", deadlock(&wanted.workflow, above)));
         }
         self.count_leaves(parent, &workflow.body).map_err(Refused::Failed)?;
         if !self.0.families.started(root) {

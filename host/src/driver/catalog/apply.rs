@@ -92,8 +92,9 @@ impl Driver {
         writes.push(self.change_row(tenant, (action, apply.by), states)?);
         self.0.store.commit(writes).durable().await?;
         self.cache_workflow(tenant, applied.version.version, Arc::clone(&applied.workflow));
-        if let Some(before) = &before {
-            self.workflow_changed(tenant, before, after);
+        match &before {
+            Some(before) => self.workflow_changed(tenant, before, after),
+            None => self.workflow_appeared(tenant, &after.name),
         }
         Ok(applied)
     }

@@ -21,6 +21,13 @@ impl Driver {
         }
     }
 
+    /// What follows once a workflow is there that was not, or not any more: what
+    /// was found of it meanwhile is not so.
+    pub(super) fn workflow_appeared(&self, tenant: &TenantId, workflow: &str) {
+        self.forget_settings(tenant, workflow);
+        self.admission_changed(tenant, workflow);
+    }
+
     /// Steps that wait for a permit may get one now.
     pub(super) fn permits_changed(&self, tenant: &TenantId) {
         self.limits_changed(tenant);
