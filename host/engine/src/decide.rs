@@ -70,7 +70,7 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
         | Command::EndChild { .. }
         | Command::EndWait { .. }
         | Command::Hold { .. }
-        | Command::Release { .. } => journal::decide(run, command),
+        | Command::Release { .. } => journal::decide(run, command, now),
         Command::Cancel { .. }
         | Command::Admit
         | Command::Replace { .. }

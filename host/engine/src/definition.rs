@@ -4,7 +4,7 @@
 //! A definition is read in three passes. `source` makes a tree of the text;
 //! `workflow`, `param`, `body`, `step` and what they call make a draft of the
 //! tree, one file for each part of the language; `link` checks that the parts
-//! fit together. A new key belongs to one file of the second pass and to
+//! fit together, and `hopeless` that they can work. A new key belongs to one file of the second pass and to
 //! `schema.json`; a new kind of step to `kind`, to a file of its own, to `build`,
 //! and there too.
 
@@ -16,6 +16,7 @@ mod field;
 mod foreach;
 mod grants;
 mod graph;
+mod hopeless;
 mod kind;
 mod limits;
 mod link;
@@ -48,6 +49,7 @@ pub use self::problem::{PROBLEMS_MAX, Problem};
 pub use self::source::SOURCE_BYTES_MAX;
 pub use self::while_loop::MAX_ITERATIONS_DEFAULT;
 
+use self::name::Name;
 use self::node::Mark;
 use self::reader::Reader;
 use crate::workflow::{Limits, Pin, Workflow};
@@ -72,6 +74,11 @@ pub trait Catalog {
     fn ceiling(&self) -> Limits;
 }
 
+/// Whether a workflow may have this name.
+pub(crate) fn is_workflow_name(text: &str) -> bool {
+    Name::Workflow.fits(text)
+}
+
 /// The workflow that `source` defines, in YAML or JSON.
 ///
 /// # Errors
@@ -84,6 +91,7 @@ pub fn check(source: &str, catalog: &dyn Catalog) -> Result<Workflow, Vec<Proble
     let draft = workflow::read(&root, &mut reader);
     let mut problems = reader.problems;
     let mut outer_steps = link::check(&draft, &mut problems);
+    hopeless::check(&draft, &mut problems);
     if !problems.is_empty() {
         return Err(problems.finish());
     }

@@ -4,11 +4,12 @@
 
 use crate::command::RetryTarget;
 use crate::event::{Event, IterationResult, Origin};
-use crate::failure::FailureKind;
+use crate::failure::{Failure, FailureKind};
 use crate::id::{Attempt, RunId, StepIndex};
 use crate::rollup::Rollup;
 use crate::run::{Iterations, Run, RunStatus, StepState};
 use crate::workflow::StepKind;
+use std::time::Duration;
 
 /// Something that must be in flight.
 #[derive(Clone, Debug, PartialEq)]
@@ -261,8 +262,19 @@ impl Run {
             RunStatus::Queued | RunStatus::Running | RunStatus::Paused => None,
             RunStatus::Succeeded { output } => Some(IterationResult::Succeeded(output.clone())),
             RunStatus::Failed { failure } => Some(IterationResult::Failed(failure.clone())),
-            RunStatus::Cancelled | RunStatus::TimedOut => Some(IterationResult::Cancelled),
+            RunStatus::TimedOut => Some(IterationResult::Failed(self.timed_out())),
+            RunStatus::Cancelled => Some(IterationResult::Cancelled),
         }
+    }
+
+    /// The failure of the step above, whose failure mode it obeys.
+    fn timed_out(&self) -> Failure {
+        let timeout = Duration::from_millis(self.timeout_ms().unwrap_or_default());
+        let message = format!(
+            "took longer than its workflow's `timeout` of {}; give it more, or make its steps faster",
+            humantime::format_duration(timeout)
+        );
+        Failure::new(FailureKind::Timeout, "timeout", message)
     }
 }
 

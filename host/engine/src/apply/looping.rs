@@ -2,7 +2,7 @@
 
 use crate::command::RetryTarget;
 use crate::event::{Ending, IterationResult};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::id::{StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::rollup::Rollup;
@@ -175,6 +175,7 @@ impl Iterations {
             outputs: vec![None; count as usize],
             succeeded: 0,
             failed: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             failure: None,
             goes_on: false,
             ending: None,
@@ -197,6 +198,7 @@ impl Iterations {
     /// An iteration that is over is due again.
     pub(super) fn let_go_on(&mut self, index: u32, target: RetryTarget) {
         self.failed.remove(&index);
+        self.cancelled.remove(&index);
         self.again.insert(index);
         self.retried.entry(index).or_default().1 = target;
         let before = self.failed_rollups.remove(&index).unwrap_or_default();
@@ -249,8 +251,7 @@ impl Iterations {
                 self.failure.get_or_insert(Failure { message, ..failure.clone() });
             }
             IterationResult::Cancelled => {
-                let message = format!("iteration {index} was cancelled");
-                self.failure.get_or_insert(Failure::new(FailureKind::Fatal, "cancelled", message));
+                self.cancelled.insert(index);
             }
         }
         self.failed.insert(index);

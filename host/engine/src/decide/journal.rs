@@ -5,14 +5,19 @@ use crate::apply::wait::continued_bytes;
 use crate::command::{Command, Rejection};
 use crate::event::{Event, IterationResult};
 use crate::failure::{Failure, FailureKind};
-use crate::id::{RunId, StepIndex};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::rollup::Rollup;
 use crate::run::{Run, StepState};
+use crate::settle::retry_at;
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
 
 /// The events that follow from one of these commands.
-pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejection> {
+pub(super) fn decide(
+    run: &Run,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Vec<Event>, Rejection> {
     Ok(match command {
         Command::Suspend { step, attempt, wait } => {
             running(run, *step, *attempt)?;
@@ -54,7 +59,7 @@ pub(super) fn decide(run: &Run, command: &Command) -> Result<Vec<Event>, Rejecti
             vec![Event::ChildStarted { step: *step, child: *child }]
         }
         Command::EndChild { step, child, result, rollup } => {
-            return end_child(run, (*step, *child), (result, *rollup));
+            return end_child(run, (*step, *child), (result, *rollup), now);
         }
         Command::EndWait { step, output } => {
             let Some(StepState::Waiting { wait }) = run.state_of(*step) else {
@@ -90,6 +95,7 @@ fn end_child(
     run: &Run,
     (step, child): (StepIndex, RunId),
     (result, rollup): (&IterationResult, Rollup),
+    now: Timestamp,
 ) -> Result<Vec<Event>, Rejection> {
     if run.children().get(&child) != Some(&step) {
         return Err(Rejection::StaleChild { step, child });
@@ -98,18 +104,29 @@ fn end_child(
     let mut events = vec![ended];
     let is_current = |state: &StepState| matches!(state, StepState::Delegated { child: current, .. } if *current == child);
     if run.state_of(step).is_some_and(is_current) {
-        events.push(delegated_result(run, step, result));
+        events.push(delegated_result(run, step, (result, rollup), now));
     } else if let Some(index) = run.wait_of(step).and_then(|wait| wait.index_of_run(child)) {
         events.push(resumed(run, step, Wake::Run { index, run: child }));
     }
     Ok(events)
 }
 
-/// What the end of its subworkflow means for a step.
-fn delegated_result(run: &Run, step: StepIndex, result: &IterationResult) -> Event {
+/// What the end of its subworkflow means for a step. A run that failed is not
+/// tried again, its own steps were; one that could not even start is.
+fn delegated_result(
+    run: &Run,
+    step: StepIndex,
+    (result, rollup): (&IterationResult, Rollup),
+    now: Timestamp,
+) -> Event {
     let attempt = run.steps()[step as usize].attempt;
     let usage = Usage::default();
-    let failed = |failure| Event::AttemptFailed { step, attempt, failure, retry_at: None, usage };
+    let failed = |failure: Failure| {
+        let retry_at = never_was(&failure, rollup)
+            .then(|| retry_at(run, (step, attempt), &failure, now))
+            .flatten();
+        Event::AttemptFailed { step, attempt, failure, retry_at, usage }
+    };
     match result {
         IterationResult::Succeeded(output) => match super::wrong_output(run, step, output) {
             None => Event::StepSucceeded { step, attempt, output: output.clone(), usage },
@@ -120,6 +137,13 @@ fn delegated_result(run: &Run, step: StepIndex, result: &IterationResult) -> Eve
             Event::StepCancelled { step, by: "the end of its subworkflow".to_owned() }
         }
     }
+}
+
+/// Whether this is why there is no run. One that was has counts of its steps.
+fn never_was(failure: &Failure, rollup: Rollup) -> bool {
+    let reason = failure.reason.as_str();
+    let is_known = matches!(reason, "workflow" | "version" | "params");
+    rollup.total() == 0 && (is_known || reason.starts_with("limit:"))
 }
 
 /// How often a step may continue as new: a step that does nothing else must not

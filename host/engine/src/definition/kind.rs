@@ -14,7 +14,7 @@ const KINDS: [&str; 7] = ["component", "foreach", "while", "workflow", "sleep", 
 const OWNED: [(&str, &[&str]); 12] = [
     ("params", &["component", "workflow", "sleep", "wait", "noop"]),
     ("outputs", &["component", "workflow"]),
-    ("retry", &["component"]),
+    ("retry", &["component", "workflow", "sleep", "wait", "noop"]),
     ("limits", &["component"]),
     ("grants", &["component"]),
     ("heartbeat_timeout", &["component"]),

@@ -6,6 +6,8 @@ use super::draft::{Draft, DraftBody, DraftLoop, DraftNeed, DraftRule, DraftStep,
 use super::graph::Graph;
 use super::node::shown;
 use super::problem::Problems;
+use super::site::Site;
+use crate::workflow::StepParams;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For each loop, by its path, the outer steps that its body reads.
@@ -101,6 +103,7 @@ impl<'d> Linker<'d, '_> {
         let mut read = BTreeSet::new();
         for (number, step) in body.steps.iter().enumerate() {
             for used in &step.uses {
+                self.own(used, step);
                 self.used(used, Reach::Before(number), &scene, &mut read);
             }
             for need in &step.needs {
@@ -221,6 +224,26 @@ impl<'d> Linker<'d, '_> {
             }
         }
         self.loop_read(used, variables);
+    }
+
+    /// Checks the params of the step that what it does reads.
+    fn own(&mut self, used: &Use, step: &DraftStep) {
+        let known = match &step.params {
+            _ if used.site != Site::Work => return,
+            None => Vec::new(),
+            Some(StepParams::Each(params)) => params.iter().map(|it| it.name.clone()).collect(),
+            Some(StepParams::Whole(params)) => match params.fields() {
+                Some(fields) => fields,
+                None => return,
+            },
+        };
+        for name in used.references.own.iter().filter(|name| !known.contains(name)) {
+            let all = || known.iter().map(String::as_str).collect();
+            let otherwise = Some("add it to the `params` of the step");
+            let remedy = self.problems.did_you_mean(name, otherwise, all);
+            let message = format!("unknown param self.{name} of this step");
+            self.problems.add(used.mark, &used.path, message, remedy);
+        }
     }
 
     fn loop_read(&mut self, used: &Use, variables: &[&str]) {

@@ -25,7 +25,8 @@ pub(super) enum Name {
 }
 
 impl Name {
-    fn fits(self, text: &str) -> bool {
+    /// Whether `text` is such a name.
+    pub(super) fn fits(self, text: &str) -> bool {
         let rest = |byte: u8| match self {
             Self::Workflow => is_lower(byte) || byte == b'-',
             Self::Step => is_lower(byte) || matches!(byte, b'-' | b'_'),

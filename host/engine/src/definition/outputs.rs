@@ -5,7 +5,7 @@ use super::field::Field;
 use super::name::Name;
 use super::reader::Reader;
 use super::typed;
-use crate::workflow::{ParamMode, ParamType, StepParam, StepParams};
+use crate::workflow::{ParamType, StepParam, StepParams};
 
 /// The most fields of an output.
 const FIELDS_MAX: usize = circle::VALUES_MAX;
@@ -42,15 +42,11 @@ fn declared<'p>(params: Option<&'p StepParams>, name: &str) -> Option<&'p StepPa
     }
 }
 
-/// An output that is named like a param gives it a new value.
+/// An output that is named like a param is of its type: who reads one for the
+/// other gets no surprise.
 fn check(param: &StepParam, field: &Field<'_>, kind: &ParamType, reader: &mut Reader<'_>) {
     if let Some(declared) = param.kind.as_ref().filter(|declared| *declared != kind) {
         let message = format!("is {kind}, but the param of that name is {declared}");
         field.problem(&mut reader.problems, message, "use one type, or another name");
-    }
-    if param.mode != ParamMode::Mutable {
-        let message = "changes the param of that name, whose mode does not allow it";
-        let remedy = "make the param `mode: mutable`, or use another name";
-        field.problem(&mut reader.problems, message, remedy);
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Site {
     StepParam,
     /// A time-out, or a number of `retry`.
     Setting,
+    /// What a step without code does, said when its params are known.
+    Work,
     /// Anywhere else.
     Plain,
 }
@@ -23,9 +25,14 @@ impl Site {
     /// Whether it can read steps at all.
     pub(super) fn reads_steps(self) -> bool {
         match self {
-            Self::StepParam | Self::Plain => true,
+            Self::StepParam | Self::Work | Self::Plain => true,
             Self::WorkflowParam | Self::Setting => false,
         }
+    }
+
+    /// Whether it can read `self`.
+    fn reads_own(self) -> bool {
+        matches!(self, Self::StepParam | Self::Work)
     }
 
     /// What may not be read here though it is there elsewhere, with the remedies.
@@ -42,7 +49,7 @@ impl Site {
                 }
             });
         }
-        if self != Self::StepParam && (references.reads_own || !references.own.is_empty()) {
+        if !self.reads_own() && (references.reads_own || !references.own.is_empty()) {
             let name = references.own.first().map(|name| format!(".{name}")).unwrap_or_default();
             refused.push((
                 format!("self{name} is read outside of the named params of a step"),

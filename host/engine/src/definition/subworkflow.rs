@@ -42,7 +42,7 @@ fn name(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Opti
         let value = Field { node: field.node, key_mark: field.node.mark, path: field.path.clone() };
         Name::Workflow.check(text, &value, &mut reader.problems);
     }
-    field.template(Site::Plain, uses, &mut reader.problems)
+    field.template(Site::Work, uses, &mut reader.problems)
 }
 
 fn version(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Option<Template> {
@@ -59,5 +59,5 @@ fn version(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> O
             return None;
         }
     }
-    field.template(Site::Plain, uses, &mut reader.problems)
+    field.template(Site::Work, uses, &mut reader.problems)
 }

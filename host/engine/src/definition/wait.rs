@@ -30,7 +30,7 @@ pub(super) fn sleep(
             field.duration_ms(SLEEP_MS_MAX, &mut reader.problems)?;
         }
     }
-    field.template(Site::Plain, uses, &mut reader.problems)
+    field.template(Site::Work, uses, &mut reader.problems)
 }
 
 /// Reads which signal a step waits for.
@@ -60,7 +60,7 @@ fn name(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Opti
     {
         field.problem(&mut reader.problems, error.to_string(), "name it as in \"weather.landed\"");
     }
-    field.template(Site::Plain, uses, &mut reader.problems)
+    field.template(Site::Work, uses, &mut reader.problems)
 }
 
 /// What the params of the signal have to be: scalars, or expressions that give
@@ -90,5 +90,5 @@ fn pattern(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> O
             Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {}
         }
     }
-    field.template(Site::Plain, uses, &mut reader.problems)
+    field.template(Site::Work, uses, &mut reader.problems)
 }

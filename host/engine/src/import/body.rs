@@ -193,17 +193,13 @@ impl Context {
             block.put("timeout", yaml);
         }
         let retry = source.value.get("retry_policy");
-        match source.is_component() {
-            true => {
-                if let Some(retry) = setting::retry(self, retry, &format!("{place}.retry_policy")) {
-                    block.put("retry", retry);
-                }
-            }
-            false if retry.is_some() => {
-                let text = "only a step that runs a component is tried again";
-                self.notes.dropped(&format!("{place}.retry_policy"), text);
-            }
-            false => {}
+        if source.is_loop() && retry.is_some() {
+            let text = "a loop is not tried again; its steps are";
+            self.notes.dropped(&format!("{place}.retry_policy"), text);
+        } else if (source.is_component() || retry.is_some())
+            && let Some(retry) = setting::retry(self, retry, &format!("{place}.retry_policy"))
+        {
+            block.put("retry", retry);
         }
         if let Some(mode) = source.value.get("failure_mode").and_then(Value::text) {
             let mode = mode.to_ascii_lowercase();

@@ -6,6 +6,7 @@ use super::name::Rule;
 use super::param::Param;
 use super::value::Value;
 use super::yaml::{Block, Yaml};
+use std::collections::BTreeMap;
 
 const ID: &str = "subworkflow_id";
 const VERSION: &str = "subworkflow_version";
@@ -64,8 +65,39 @@ pub(super) fn write(context: &mut Context, source: &Source<'_>, facts: &Facts, b
     }
     let is_handed_on = |param: &&Param| param.name != ID && param.name != VERSION;
     let params: Vec<_> = facts.params.iter().filter(is_handed_on).cloned().collect();
-    let params = context.own_params(source.id, &params);
-    if !params.is_empty() {
-        block.put("params", Yaml::Map(params));
+    let mut written = context.own_params(source.id, &params);
+    if source.value.get("explicit_params") != Some(&Value::Bool(true)) {
+        hand_on(context, (source, &params), &mut written);
+    }
+    if written.is_empty() {
+        return;
+    }
+    let names: Vec<_> = written.keys().collect();
+    let text = format!(
+        "the workflow must declare {}: a param of the step that it does not declare fails the step",
+        names.join(", ")
+    );
+    context.notes.needs_you(&format!("{place}.params"), text);
+    block.put("params", Yaml::Map(written));
+}
+
+/// Writes the variables of the loops around, which went on by themselves over
+/// there. A param of the step hides one of the same name, and so does an inner
+/// loop.
+fn hand_on(context: &mut Context, (source, params): (&Source<'_>, &[Param]), block: &mut Block) {
+    let mut around = BTreeMap::new();
+    for layer in &context.layers {
+        around.extend(layer.iter().map(|(name, term)| (name.clone(), term.text.clone())));
+    }
+    around.retain(|name, text| {
+        let is_variable = text.trim_start_matches("double(").starts_with("loop.");
+        is_variable && params.iter().all(|param| param.name != *name)
+    });
+    for (name, text) in around {
+        let ours = context.variables.of(&name);
+        let place = format!("steps.{}.params.{name}", source.id);
+        let note = "the loop variable goes on by itself over there; here it is a param of the step";
+        context.notes.translated(&place, note);
+        block.put(&ours, Yaml::Text(format!("${{{text}}}")));
     }
 }

@@ -64,6 +64,11 @@ impl Block {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
+    /// The keys, in their order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.key.as_str())
+    }
+
     /// Whether nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -5,12 +5,14 @@ use super::binding::given_value;
 use super::resolution::{Known, Resolution, Slot, fit};
 use super::source::ParamSource;
 use super::step::{Within, own};
+use crate::definition::is_workflow_name;
 use crate::expression::{Expression, References};
 use crate::id::{RunId, Timestamp};
 use crate::payload::Payload;
 use crate::retry::Retry;
 use crate::scope::{RunFacts, Scope};
 use crate::setting::{SLEEP_MS_MAX, Setting, millis_of, shown};
+use crate::signal::{BadParams, Params, check_name};
 use crate::template::{Template, way};
 use crate::workflow::{Body, Param, Step, StepKind, StepParam, StepParams, Workflow};
 use serde_json::Value;
@@ -244,11 +246,11 @@ impl<'w> Rehearsal<'w> {
                 millis_of(value, 0..=SLEEP_MS_MAX).map(|_| ())
             }),
             StepKind::Wait(gate) => {
-                self.checked(&format!("{path}.wait.signal"), &gate.signal, &is_text);
-                self.checked(&format!("{path}.wait.match"), &gate.params, &is_object);
+                self.checked(&format!("{path}.wait.signal"), &gate.signal, &is_signal);
+                self.checked(&format!("{path}.wait.match"), &gate.params, &is_match);
             }
             StepKind::Subworkflow(other) => {
-                self.checked(&format!("{path}.workflow"), &other.workflow, &is_text);
+                self.checked(&format!("{path}.workflow"), &other.workflow, &is_workflow);
                 self.checked(&format!("{path}.version"), &other.version, &is_version);
             }
             StepKind::Foreach(foreach) => {
@@ -370,8 +372,25 @@ fn size(value: &Value) -> usize {
     }
 }
 
-fn is_text(value: &Value) -> Result<(), String> {
-    if value.is_string() { Ok(()) } else { Err("text".to_owned()) }
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "text".to_owned())
+}
+
+fn is_signal(value: &Value) -> Result<(), String> {
+    let because = |error: BadParams| format!("the name of a signal: {error}");
+    check_name("a signal's name", text(value)?).map_err(because)
+}
+
+fn is_match(value: &Value) -> Result<(), String> {
+    let because = |error: BadParams| format!("what a signal may have: {error}");
+    Params::of(value).map(|_| ()).map_err(because)
+}
+
+fn is_workflow(value: &Value) -> Result<(), String> {
+    match is_workflow_name(text(value)?) {
+        true => Ok(()),
+        false => Err("the name of a workflow: 1 to 63 of a-z, 0-9 and -".to_owned()),
+    }
 }
 
 fn is_object(value: &Value) -> Result<(), String> {

@@ -153,6 +153,8 @@ pub struct Iterations {
     pub succeeded: u32,
     /// Those that failed or were cancelled.
     pub failed: BTreeSet<u32>,
+    /// Those of them that were cancelled, which is no failure of the loop.
+    pub(crate) cancelled: BTreeSet<u32>,
     /// The first failure.
     pub failure: Option<Failure>,
     /// Whether more start all the same.

@@ -124,16 +124,30 @@ pub(super) fn settle(
         }
         (Some(_), _) => vec![Event::LoopStopped { step: place }],
         (None, Some(failure)) => vec![Event::StepFailed { step: place, failure: failure.clone() }],
-        (None, None) if !iterations.failed.is_empty() => {
-            let index = iterations.failed.first().copied().unwrap_or_default();
-            let message = format!("iteration {index} had failed and was not retried");
-            let failure = Failure::new(FailureKind::Fatal, "iteration", message);
-            vec![Event::StepFailed { step: place, failure }]
-        }
+        (None, None) if !iterations.failed.is_empty() => vec![incomplete(place, step, iterations)],
         (None, None) => match &step.kind {
             StepKind::While(looped) => turn(run, place, looped, iterations),
             _ => vec![Event::LoopSucceeded { step: place }],
         },
+    }
+}
+
+/// Nothing failed since the loop began or went on, but not all is complete. A
+/// loop of which somebody cancelled a part is cancelled, like a step.
+fn incomplete(place: StepIndex, step: &Step, iterations: &Iterations) -> Event {
+    let before = iterations.failed.difference(&iterations.cancelled).next();
+    let failed = |reason: &str, message| Event::StepFailed {
+        step: place,
+        failure: Failure::new(FailureKind::Fatal, reason, message),
+    };
+    match (before, iterations.cancelled.first()) {
+        (Some(index), _) => {
+            failed("iteration", format!("iteration {index} had failed and was not retried"))
+        }
+        (None, Some(index)) if step.failure_mode == FailureMode::IgnoreFailure => {
+            failed("cancelled", format!("iteration {index} was cancelled"))
+        }
+        (None, _) => Event::LoopStopped { step: place },
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn start(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Even
     let next = match &step.kind {
         StepKind::Call(_) => Event::AttemptStarted { step: place, attempt: before.attempt + 1 },
         StepKind::Sleep(time) => sleep(run, (place, before), time, &input)?,
-        StepKind::Wait(gate) => gated(run, (place, before), gate)?,
+        StepKind::Wait(gate) => gated(run, (place, before), gate, &input)?,
         StepKind::Subworkflow(other) => delegated(run, (place, before), other, &input)?,
         StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => Event::StepSucceeded {
             step: place,
@@ -78,13 +78,19 @@ fn sleep(
     Ok(Event::WaitStarted { step, wait })
 }
 
-fn gated(run: &Run, (step, before): (StepIndex, &StepRun), gate: &Gate) -> Result<Event, Failure> {
+fn gated(
+    run: &Run,
+    (step, before): (StepIndex, &StepRun),
+    gate: &Gate,
+    input: &Payload,
+) -> Result<Event, Failure> {
+    let scope = WithOwn { run, own: input };
     let broken = |place: &str, why: &str| bad_expression(&format!("wait.{place}"), why);
-    let name = gate.signal.render(run).map_err(|error| broken("signal", &error.to_string()))?;
+    let name = gate.signal.render(&scope).map_err(|error| broken("signal", &error.to_string()))?;
     let Value::String(name) = name.value() else {
         return Err(broken("signal", &format!("gave {}, expected text", name.text())));
     };
-    let params = gate.params.render(run).map_err(|error| broken("match", &error.to_string()))?;
+    let params = gate.params.render(&scope).map_err(|error| broken("match", &error.to_string()))?;
     let params =
         Params::parse(params.text()).map_err(|error| broken("match", &error.to_string()))?;
     let signal = SignalWait { index: 0, name: name.clone(), params, after: 0 };
@@ -99,9 +105,10 @@ fn delegated(
     other: &Subworkflow,
     input: &Payload,
 ) -> Result<Event, Failure> {
+    let scope = WithOwn { run, own: input };
     let text = |place: &str, template: &Template| {
         let value =
-            template.render(run).map_err(|error| bad_expression(place, &error.to_string()))?;
+            template.render(&scope).map_err(|error| bad_expression(place, &error.to_string()))?;
         match value.value() {
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) => Ok(number.to_string()),

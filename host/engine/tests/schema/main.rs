@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 /// Parts of the reader's messages about what no schema can tell: how steps
 /// depend on each other, what an expression says, how long a time is, how deep
 /// things are nested.
-const BEYOND: [&str; 37] = [
+const BEYOND: [&str; 41] = [
     "in a circle",
     "is taken by the step",
     "wait for itself",
@@ -60,6 +60,10 @@ const BEYOND: [&str; 37] = [
     "the param of that name",
     "unknown param self",
     "with types or `self`",
+    "ends a sleep of",
+    "iterations, more than the",
+    "has no field named like a loop variable",
+    "waits for a run of its own workflow",
 ];
 
 /// The schema, ready to be used.

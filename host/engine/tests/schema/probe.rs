@@ -61,7 +61,7 @@ pub fn full() -> Value {
                 "id": "e",
                 "while": { "condition": "loop.n < 3", "n": 0, "max_iterations": 9 },
                 "steps": [{ "id": "f", "noop": true, "params": { "n": 1 } }],
-                "output": 1
+                "output": { "n": 1 }
             },
             { "id": "g", "sleep": "30s", "params": { "x": 1 } },
             { "id": "h", "wait": { "signal": "s", "match": { "m": 1 } }, "timeout": "1d" },

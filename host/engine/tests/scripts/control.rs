@@ -9,7 +9,8 @@
 //!                                   `kill-step`, `resume-step` or `bypass`
 //! end-wait gate {"rows": 3}         the signal has come that gate waits for
 //! end-own other {"rows": 3}         the subworkflow of step other is over; or
-//!                                   `failed "no luck"`, `cancelled`
+//!                                   `failed "no luck"`, `cancelled`, or
+//!                                   `refused workflow "there is none"`
 //! hold load 1 tag:x                 attempt 1 is short of a permit
 //! release load 1                    it has its permits
 //! retry                             what is incomplete goes on

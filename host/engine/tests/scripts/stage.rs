@@ -369,10 +369,16 @@ fn failed(text: &str) -> Outcome {
     Outcome::Failed { failure, delay_ms: delay }
 }
 
-/// From `{"days": 366}`, `failed "no luck"` or `cancelled`.
+/// From `{"days": 366}`, `failed "no luck"`, `refused params "it has no x"` or
+/// `cancelled`.
 pub fn ended(text: &str) -> IterationResult {
     match split(text) {
         ("cancelled", _) => IterationResult::Cancelled,
+        ("refused", rest) => {
+            let (reason, message) = split(rest);
+            let message = message.trim_matches('"');
+            IterationResult::Failed(Failure::new(FailureKind::User, reason, message))
+        }
         ("failed", message) => {
             let message = message.trim_matches('"');
             IterationResult::Failed(Failure::new(FailureKind::User, "user", message))

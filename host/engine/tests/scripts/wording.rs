@@ -93,7 +93,10 @@ pub fn show_effect(run: &Run, effect: &Effect) -> String {
         }
         Effect::WatchChild { child, .. } => format!("-> watch {}", name_of(*child)),
         Effect::CancelChild { child, .. } => format!("-> cancel {}", name_of(*child)),
-        Effect::ReportChild { .. } => format!("-> tell parent: {} is over", name_of(run.id())),
+        Effect::ReportChild { .. } => {
+            let result = run.result().expect("a run that tells its end is over");
+            format!("-> tell parent: {} {}", name_of(run.id()), show_result(&result))
+        }
         _ => action::show_effect(run, effect),
     }
 }

@@ -160,6 +160,41 @@ fn everything_that_is_known_is_evaluated_everywhere() {
 }
 
 #[test]
+fn names_signals_and_sleeps_that_no_run_accepts_are_found() {
+    let wait = |signal: &str, params: Value| {
+        StepKind::Wait(Gate { signal: template(json!(signal)), params: template(params) })
+    };
+    let other = |workflow: &str| {
+        StepKind::Subworkflow(Subworkflow {
+            workflow: template(json!(workflow)),
+            version: template(json!("default")),
+            sync: true,
+            explicit_params: false,
+        })
+    };
+    let steps = vec![
+        step("empty", wait("${''}", json!({})), json!({})),
+        step("good", wait("${params.patience}", json!({"n": "${params.list[0]}"})), json!({})),
+        step("deep", wait("s", json!({"n": "${params.list}"})), json!({})),
+        step("long", StepKind::Sleep(template(json!("${'11y'}"))), json!({})),
+        step("named", other("${params.patience}"), json!({})),
+        step("unnamed", other("${'Two Words'}"), json!({})),
+        step("own", StepKind::Sleep(template(json!("${self.unknown}"))), json!({})),
+    ];
+    let expected = [
+        "steps.empty.wait.signal: gave \"\", expected the name of a signal: a signal's name has 1 \
+         to 128 bytes, not 0",
+        "steps.deep.wait.match: gave {\"n\":[1]}, expected what a signal may have: param `n` is no \
+         string, number or boolean; the payload takes everything else",
+        "steps.long.sleep: gave \"11y\", expected text like \"20 minutes\" or a whole number of \
+         seconds, from 0ms to 3650d",
+        "steps.unnamed.workflow: gave \"Two Words\", expected the name of a workflow: 1 to 63 of \
+         a-z, 0-9 and -",
+    ];
+    assert_eq!(rehearse(&known(), body(steps, &[])), expected);
+}
+
+#[test]
 fn loops_are_gone_into_unless_they_are_empty() {
     let foreach = |list: Value, inner: Inner| {
         StepKind::Foreach(Foreach {
