@@ -9,7 +9,7 @@ mod retry;
 pub(crate) mod wait;
 
 use crate::event::{Event, Origin, Stop};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::run::{Deadline, Iterations, Run, RunStatus, StepState};
@@ -251,6 +251,11 @@ impl Run {
         step.last_failure = Some(failure.clone());
         match retry_at {
             Some(until) => {
+                let is_delegated = matches!(step.state, StepState::Delegated { .. });
+                if is_delegated && failure.kind != FailureKind::Timeout {
+                    // There never was a run, so the next try makes its own.
+                    step.child = None;
+                }
                 step.state = StepState::BackingOff { until };
                 step.since = at;
                 self.deadlines.insert((until, Deadline::Backoff(place)));
