@@ -192,31 +192,6 @@ steps:
 }
 
 #[test]
-fn a_step_that_runs_counts_for_a_tag_that_gets_its_limit_only_then() {
-    let stage = Stage::with(&["probe"]);
-    limit(&stage, "first", 5);
-    stage.apply(
-        "
-workflow: twice
-steps:
-  - { id: nap, component: probe@1, tags: [first, second], params: { calls: [{ sleep: 10s }] } }
-",
-    );
-    let runs = [stage.start("twice")];
-    expect(&stage, &runs, (1, 0));
-    limit(&stage, "second", 1);
-    let runs = [runs[0], stage.start("twice")];
-    expect(&stage, &runs, (1, 1));
-    stage.advance(10.0);
-    assert_eq!(stage.end(runs[0]), "succeeded");
-    assert_eq!(stage.play(runs[1]), "succeeded");
-    for (name, _, held, waiting) in stage.driver().permits(&stage.tenant) {
-        stage.comes_to((0, 0), || (held, waiting));
-        assert!(name.starts_with("tag:"), "{name}");
-    }
-}
-
-#[test]
 fn a_run_limits_the_loops_of_its_subworkflows_too() {
     let mut stage = Stage::with(&["probe"]);
     stage.apply(
