@@ -71,7 +71,7 @@ fn a_paused_run_starts_nothing_until_it_is_resumed() {
     assert_eq!(post(&server, &format!("runs/{run}/resume")).0, 202);
     assert_eq!(server.end_of(&run)["status"], "succeeded");
     let (status, problem) = post(&server, &format!("runs/{run}/pause"));
-    assert_eq!((status, &problem["code"]), (409, &json!("run_is_over")));
+    assert_eq!((status, &problem["code"]), (409, &json!("not_allowed")));
 }
 
 #[test]

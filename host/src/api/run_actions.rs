@@ -218,8 +218,7 @@ pub(super) async fn fork(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Path((_, run)): Path<(String, String)>,
-    User(by): User,
-    headers: HeaderMap,
+    (User(by), headers): (User, HeaderMap),
     body: Result<Option<Json<ForkBody>>, JsonRejection>,
 ) -> Done {
     let ForkBody { from, version, params, step_params } = optional(body)?;

@@ -78,8 +78,7 @@ pub(super) async fn start(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Query(query): Query<WaitQuery>,
-    User(by): User,
-    headers: HeaderMap,
+    (User(by), headers): (User, HeaderMap),
     body: Result<Json<StartBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<RunView>), Problem> {
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -169,10 +168,16 @@ pub(super) async fn logs(
 /// The key by which a request may be made twice.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    match key.to_str().ok().filter(|text| (1..=255).contains(&text.len())) {
-        Some(key) => Ok(Some(key.to_owned())),
-        None => Err(Problem::bad_request(
-            "an Idempotency-Key has 1 to 255 visible ASCII characters; shorten it",
+    checked_key(key.to_str().unwrap_or_default().to_owned()).map(Some)
+}
+
+/// A key by which a request may be made twice, if it can be one.
+pub(super) fn checked_key(key: String) -> Result<String, Problem> {
+    let is_visible = key.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
+    match is_visible && (1..=255).contains(&key.len()) {
+        true => Ok(key),
+        false => Err(Problem::bad_request(
+            "an idempotency key has 1 to 255 visible ASCII characters; shorten it",
         )),
     }
 }

@@ -5,7 +5,7 @@
 use super::live::Live;
 use super::{Driver, Error, StartError};
 use crate::store;
-use segno_engine::command::{Command, StepAction};
+use segno_engine::command::{Command, Rejection, StepAction};
 use segno_engine::decide::Refusal;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::run::Run;
@@ -61,6 +61,16 @@ impl From<Refusal> for ActionError {
 }
 
 impl RunAction {
+    /// Its name, as users say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+
     fn command(self, by: &str) -> Command {
         let by = by.to_owned();
         match self {
@@ -85,12 +95,15 @@ impl Driver {
         (action, by): (RunAction, &str),
     ) -> Result<(), Error> {
         let Some(live) = self.open(tenant, run)? else {
-            return Err(match self.snapshot(tenant, run).await? {
-                Some(ended) => Error::Refused(Refusal::Rejected(ended.over())),
-                None => Error::NoSuchRun(run),
-            });
+            return self.act_on_ended(tenant, run, action).await;
         };
-        let ticket = self.submit(&live, &action.command(by), Vec::new())?;
+        let ticket = match self.submit(&live, &action.command(by), Vec::new()) {
+            // It has ended meanwhile.
+            Err(Refusal::Rejected(Rejection::Over { .. })) => {
+                return self.act_on_ended(tenant, run, action).await;
+            }
+            done => done?,
+        };
         self.set_alarm(&live, &mut live.lock());
         ticket.durable().await?;
         self.rest(&live);
@@ -116,10 +129,16 @@ impl Driver {
             let live = self.revive(tenant, at)?.ok_or(Error::NoSuchRun(at))?;
             let rejection = live.lock().run.step_is_over(step, action.as_str());
             self.put_back(&live);
-            return Err(Refusal::Rejected(rejection).into());
+            return Ok(self.unless_done(tenant, (at, step), (action, rejection)).await?);
         };
         let command = Command::Step { step, action, by: by.to_owned() };
-        let ticket = self.submit(&live, &command, Vec::new())?;
+        let ticket = match self.submit(&live, &command, Vec::new()) {
+            Err(Refusal::Rejected(rejection @ Rejection::NotAllowed { .. })) => {
+                self.rest(&live);
+                return Ok(self.unless_done(tenant, (at, step), (action, rejection)).await?);
+            }
+            done => done?,
+        };
         self.set_alarm(&live, &mut live.lock());
         ticket.durable().await.map_err(Error::Store)?;
         self.rest(&live);

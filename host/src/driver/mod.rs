@@ -31,6 +31,7 @@ mod start;
 mod subworkflow;
 mod version;
 mod wait;
+mod wish;
 
 pub use actions::{ActionError, RunAction};
 pub use batch::BATCH_MAX;
@@ -46,7 +47,7 @@ pub use logs::LogPage;
 pub use retry::RetryRun;
 pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
-pub use start::{StartError, StartRun, Started};
+pub use start::{Before, StartError, StartRun, Started};
 pub use version::VersionSelector;
 
 use crate::clock::Clock;
