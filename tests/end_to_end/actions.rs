@@ -71,7 +71,7 @@ fn a_paused_run_starts_nothing_until_it_is_resumed() {
     assert_eq!(post(&server, &format!("runs/{run}/resume")).0, 202);
     assert_eq!(server.end_of(&run)["status"], "succeeded");
     let (status, problem) = post(&server, &format!("runs/{run}/pause"));
-    assert_eq!((status, &problem["code"]), (409, &json!("run_is_over")));
+    assert_eq!((status, &problem["code"]), (409, &json!("not_allowed")));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_retry_goes_on_with_other_params_and_keeps_what_is_complete() {
         (&failed["status"], &failed["steps"][0]["status"]),
         (&json!("failed"), &json!("succeeded"))
     );
-    assert_eq!(failed["allowed"], json!(["retry", "fork", "unblock"]));
+    assert_eq!(failed["allowed"], json!(["retry", "fork"]), "nobody waits for it");
     let body = json!({ "params": { "list": [1, 2] } });
     let (status, goes_on) = ask(&server, "POST", "runs/fussy#1/retry", &body);
     assert_eq!((status, &goes_on["run"]), (202, &json!(run)), "{goes_on}");
@@ -154,12 +154,14 @@ fn a_failed_run_blocks_the_next_until_it_is_unblocked() {
     let reason = json!(format!("run_strategy:{first}"));
     assert_eq!((&queued["status"], &queued["reason"]), (&json!("queued"), &reason));
     post(&server, &format!("runs/{first}/kill"));
-    server.end_of(&first);
+    let blocks = json!(["retry", "fork", "unblock"]);
+    assert_eq!(server.end_of(&first)["allowed"], blocks);
     let queued = server.get(&format!("runs/{second}"));
     assert_eq!(queued["reason"], json!(format!("blocked:{first}")), "{queued}");
     let (status, unblocked) = post(&server, "workflows/gated/unblock");
     assert_eq!((status, unblocked), (202, json!({ "runs": [first] })));
     server.event(&second, |event| event["type"] == "wait_started");
+    assert_eq!(server.get(&format!("runs/{first}"))["allowed"], json!(["retry", "fork"]));
     assert_eq!(post(&server, "workflows/gated/unblock").1, json!({ "runs": [] }));
     assert_eq!(post(&server, &format!("runs/{second}/unblock")).0, 409);
     post(&server, &format!("runs/{second}/kill"));

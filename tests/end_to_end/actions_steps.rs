@@ -70,6 +70,45 @@ fn a_path_leads_into_an_iteration() {
 }
 
 #[test]
+fn a_path_ends_at_an_iteration_for_a_retry() {
+    let server = server(LOOP);
+    let run = server.start_run("looped", json!({}));
+    server.event(&run, |event| event["type"] == "iterations_started");
+    post(&server, &format!("runs/{run}/steps/each[0].gate/bypass"));
+    post(&server, &format!("runs/{run}/steps/each[1].gate/kill"));
+    assert_eq!(server.end_of(&run)["status"], "failed");
+    let refused = |path: &str, part: &str| {
+        let body = json!({ "step": path });
+        let (status, problem) = ask(&server, "POST", &format!("runs/{run}/retry"), &body);
+        let detail = problem["detail"].as_str().expect("a text");
+        assert!(status == 404 && detail.contains(part), "{detail}");
+    };
+    refused("each[7]", "each has 2 iterations, each[0] to each[1]");
+    refused("each[7].gate", "each has 2 iterations");
+    refused("last[0]", "last is no loop");
+    refused("last.gate", "last has no steps inside");
+    let (status, problem) = post(&server, &format!("runs/{run}/steps/each[1]/skip"));
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(status == 404 && detail.contains("as in each[1].load"), "{detail}");
+    let (status, goes_on) = post(&server, &format!("runs/{run}/steps/each[1]/retry"));
+    assert_eq!((status, &goes_on["retries"]), (202, &json!(1)), "{goes_on}");
+    server.event(&run, |event| event["type"] == "iteration_retried");
+}
+
+#[test]
+fn a_path_into_a_subworkflow_names_its_run() {
+    let server = server(GATE);
+    server.apply("workflow: outer\nsteps: [{ id: sub, workflow: gated }]\n");
+    let outer = server.start_run("outer", json!({}));
+    let started = server.event(&outer, |event| event["type"] == "subworkflow_started");
+    let child = started["run"].as_str().expect("it has a run");
+    let (status, problem) = post(&server, &format!("runs/{outer}/steps/sub.gate/skip"));
+    let detail = problem["detail"].as_str().expect("a text");
+    let way = format!("it runs workflow gated as {child}; name that run");
+    assert!(status == 404 && detail.contains(&way), "{detail}");
+}
+
+#[test]
 fn a_step_goes_past_its_breakpoint() {
     let server = server(GATE);
     server.json(&["breakpoint", "set", "gated", "last"]);

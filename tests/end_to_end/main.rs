@@ -2,6 +2,7 @@
 //! through the command line and HTTP, as a user's would.
 
 mod actions;
+mod actions_starts;
 mod actions_steps;
 mod actions_views;
 mod architecture;

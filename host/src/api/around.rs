@@ -8,6 +8,7 @@ use crate::store;
 use segno_engine::event::{Event, Origin, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::run::{Run, RunStatus, StepState};
+use segno_engine::strategy::RunStrategy;
 use std::collections::HashMap;
 
 /// Records that are read at a time, from the last one back.
@@ -18,6 +19,8 @@ const RECORDS_PER_READ: u64 = 100;
 pub(super) struct Around {
     /// Why it waits for its turn.
     pub(super) queue_reason: Option<String>,
+    /// Whether it has failed and keeps others from beginning.
+    pub(super) blocks: bool,
     /// Who paused it.
     pub(super) paused_by: Option<String>,
     /// The step that started it.
@@ -40,6 +43,7 @@ impl Around {
         match run.status() {
             RunStatus::Queued => around.queue_reason = driver.queue_reason(tenant, run),
             RunStatus::Paused => around.paused_by = paused_by(driver, tenant, snapshot)?,
+            RunStatus::Failed { .. } => around.blocks = blocks(driver, tenant, run).await?,
             _ => {}
         }
         if let Origin::Child { parent, step, .. } = run.origin() {
@@ -55,6 +59,22 @@ impl Around {
         }
         Ok(around)
     }
+}
+
+/// Whether a failed run keeps others of its workflow from beginning: only one of
+/// the run strategies lets it.
+async fn blocks(driver: &Driver, tenant: &TenantId, run: &Run) -> Result<bool, Problem> {
+    let workflow = &run.workflow().name;
+    let is_strict = driver
+        .workflow_named(tenant, workflow)
+        .is_ok_and(|record| record.properties.run_strategy == Some(RunStrategy::StrictSequential));
+    if !is_strict || run.origin().number().is_none() {
+        return Ok(false);
+    }
+    // What has just ended is still on its way into the store.
+    driver.store().barrier().durable().await?;
+    let blockers = driver.store().blockers(tenant, workflow)?;
+    Ok(blockers.iter().any(|(_, blocker)| *blocker == run.id()))
 }
 
 /// The permits that are short, as they stand now.

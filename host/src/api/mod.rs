@@ -10,6 +10,7 @@ mod journal;
 mod problem;
 mod rollup;
 mod run_actions;
+mod run_batch;
 mod run_view;
 mod runs;
 mod schemas;
@@ -101,6 +102,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(tags::delete))
         .routes(routes!(schemas::workflow))
         .routes(routes!(runs::start))
+        .routes(routes!(run_batch::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(steps::get))

@@ -148,7 +148,7 @@ impl From<StartError> for Problem {
                 let problems = all.into_iter().map(|message| ProblemItem {
                     line: 0,
                     column: 0,
-                    path: "params".to_owned(),
+                    path: place_of(&message),
                     message,
                     remedy: "`segno workflow get` shows the params".to_owned(),
                 });
@@ -162,6 +162,20 @@ impl From<StartError> for Problem {
             StartError::Store(error) => error.into(),
         }
     }
+}
+
+/// Where in a request the mistake is that a message begins with: `params`,
+/// `step_params.load.year`, and before that the run of a batch.
+fn place_of(message: &str) -> String {
+    let (run, rest) = match message.split_once("]: ") {
+        Some((run, rest)) if run.starts_with("runs[") => (format!("{run}]."), rest),
+        _ => (String::new(), message),
+    };
+    let place = match rest.starts_with("step_params.") {
+        true => rest.split([':', ' ']).next().unwrap_or(rest),
+        false => "params",
+    };
+    format!("{run}{place}")
 }
 
 impl From<WorkflowError> for Problem {

@@ -42,7 +42,7 @@ pub(super) fn run_view(snapshot: &Snapshot, around: &Around, now: Timestamp) -> 
         status: run.status().as_str().to_owned(),
         reason: reason(run, around),
         by: by(run, around),
-        allowed: allowed(run),
+        allowed: allowed(run, around),
         since: rfc3339(ended.or(started).unwrap_or_else(|| run.created_at())),
         created_at: rfc3339(run.created_at()),
         started_at: started.map(rfc3339),
@@ -104,10 +104,15 @@ fn params(run: &Run) -> Vec<RunParamView> {
     view.collect()
 }
 
-/// What may be done with a run; an iteration is a part of another.
-fn allowed(run: &Run) -> Vec<&'static str> {
+/// What may be done with a run and does something; an iteration is a part of
+/// another.
+fn allowed(run: &Run, around: &Around) -> Vec<&'static str> {
     let is_iteration = run.origin().number().is_none();
-    let fits = |action: &&str| !is_iteration || !matches!(*action, "fork" | "unblock");
+    let fits = |action: &&str| match *action {
+        "fork" => !is_iteration,
+        "unblock" => around.blocks,
+        _ => true,
+    };
     // A run in which everything is complete is retried from one of its steps.
     let short = |action: &'static str| action.split(' ').next().unwrap_or(action);
     run.allowed_actions().into_iter().map(short).filter(fits).collect()

@@ -1,16 +1,19 @@
 //! From a step of a run to what the API shows of it, and why it is as it is.
 
 use super::around::Around;
-use super::view::{PermitView, ProgressView, StepView};
+use super::view::{PermitView, ProgressView, StepParamView, StepView};
 use crate::clock::rfc3339;
 use crate::driver::Snapshot;
 use crate::sandbox::{Phase, Watch};
 use segno_engine::event::Unsatisfied;
 use segno_engine::id::{StepIndex, Timestamp};
+use segno_engine::payload::Payload;
 use segno_engine::run::{Run, StepRun, StepState};
 use segno_engine::usage::Usage;
 use segno_engine::wait::Wait;
-use segno_engine::workflow::{Step, StepKind};
+use segno_engine::workflow::{Step, StepKind, StepParams};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// One step with its payloads.
 pub(super) fn step_view_with_payloads(
@@ -24,7 +27,13 @@ pub(super) fn step_view_with_payloads(
         StepState::CompletedWithError { output, .. } => output.clone(),
         _ => None,
     };
-    StepView { input: step.input.clone(), output, ..step_view(snapshot, (place, around), now) }
+    let params = params_of(&snapshot.run, place);
+    StepView {
+        params,
+        input: step.input.clone(),
+        output,
+        ..step_view(snapshot, (place, around), now)
+    }
 }
 
 /// One step.
@@ -74,8 +83,37 @@ pub(super) fn step_view(
         allowed: run.allowed_step_actions(place as StepIndex),
         failure: failure.map(Into::into),
         usage: (step.usage != Usage::default()).then(|| step.usage.into()),
+        params: Vec::new(),
         input: None,
         output: None,
+    }
+}
+
+/// The params of a step. An iteration does not know which were given.
+fn params_of(run: &Run, place: usize) -> Vec<StepParamView> {
+    let Some(given) = run.given() else { return Vec::new() };
+    let definition = &run.body().steps[place];
+    let given = given.step_params.value().get(&definition.id);
+    let input = run.steps()[place].input.as_ref().map(Payload::value);
+    let view = |name: &str, kind: Option<String>| {
+        let given = given.and_then(|given| given.get(name));
+        StepParamView {
+            name: name.to_owned(),
+            kind,
+            value: input.and_then(|input| input.get(name)).or(given).cloned(),
+            source: if given.is_some() { "start" } else { "definition" },
+        }
+    };
+    match &definition.params {
+        StepParams::Each(params) => params
+            .iter()
+            .map(|param| view(&param.name, param.kind.as_ref().map(ToString::to_string)))
+            .collect(),
+        StepParams::Whole(_) => {
+            let known = input.into_iter().chain(given).filter_map(Value::as_object);
+            let names: BTreeSet<_> = known.flat_map(Map::keys).collect();
+            names.into_iter().map(|name| view(name, None)).collect()
+        }
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) async fn find_step(
 ) -> Result<(Snapshot, usize), Problem> {
     let id = find(driver, tenant, run)?;
     if step.contains(['[', '.']) {
-        let (run, place) = driver.locate(tenant, (id, step))?;
+        let (run, place) = driver.locate_step(tenant, (id, step))?;
         return Ok((snapshot(driver, tenant, run).await?, place as usize));
     }
     let snapshot = snapshot(driver, tenant, id).await?;

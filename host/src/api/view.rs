@@ -182,6 +182,23 @@ pub struct RunParamView {
     pub source: Option<&'static str>,
 }
 
+/// A param of a step.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StepParamView {
+    /// Its name.
+    pub name: String,
+    /// Its type, if one is declared.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its value; absent until it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub value: Option<Value>,
+    /// Where the value comes from: `definition`, or `start` if it was given for
+    /// this step when the run was started, retried or forked.
+    pub source: &'static str,
+}
+
 /// Why something failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FailureView {
@@ -266,6 +283,9 @@ pub struct StepView {
     /// What its attempts used together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageView>,
+    /// Its params. Only where one step of a run is asked for that is no iteration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<StepParamView>,
     /// What its component was given. Only where one step is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]

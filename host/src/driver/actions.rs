@@ -5,10 +5,9 @@
 use super::live::{Live, LiveState};
 use super::{Driver, Error, StartError};
 use crate::store;
-use segno_engine::command::{Command, StepAction};
+use segno_engine::command::{Command, Rejection, StepAction};
 use segno_engine::decide::Refusal;
-use segno_engine::id::{RunId, StepIndex, TenantId};
-use segno_engine::run::Run;
+use segno_engine::id::{RunId, TenantId};
 use std::sync::Arc;
 
 /// Something that may be done with a run.
@@ -61,6 +60,16 @@ impl From<Refusal> for ActionError {
 }
 
 impl RunAction {
+    /// Its name, as users say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+
     fn command(self, by: &str) -> Command {
         let by = by.to_owned();
         match self {
@@ -85,12 +94,15 @@ impl Driver {
         (action, by): (RunAction, &str),
     ) -> Result<(), Error> {
         let Some(live) = self.open(tenant, run)? else {
-            return Err(match self.snapshot(tenant, run).await? {
-                Some(ended) => Error::Refused(Refusal::Rejected(ended.over())),
-                None => Error::NoSuchRun(run),
-            });
+            return self.act_on_ended(tenant, run, action).await;
         };
-        let ticket = self.submit(&live, &action.command(by), Vec::new());
+        let ticket = match self.submit(&live, &action.command(by), Vec::new()) {
+            // It has ended meanwhile.
+            Err(Refusal::Rejected(Rejection::Over { .. })) => {
+                return self.act_on_ended(tenant, run, action).await;
+            }
+            done => done,
+        };
         self.set_alarm(&live, &mut live.lock());
         let done = match ticket {
             Ok(ticket) => ticket.durable().await.map_err(Error::Store),
@@ -111,7 +123,7 @@ impl Driver {
         (run, path): (RunId, &str),
         (action, by): (StepAction, &str),
     ) -> Result<(), ActionError> {
-        let (at, step) = self.locate(tenant, (run, path))?;
+        let (at, step) = self.locate_step(tenant, (run, path))?;
         let Some(live) = self.open(tenant, at)? else {
             if action == StepAction::Skip {
                 return self.skip_in_ended(tenant, (at, step), by).await;
@@ -119,10 +131,16 @@ impl Driver {
             let live = self.revive(tenant, at)?.ok_or(Error::NoSuchRun(at))?;
             let rejection = live.lock().run.step_is_over(step, action.as_str());
             self.put_back(&live);
-            return Err(Refusal::Rejected(rejection).into());
+            return Ok(self.unless_done(tenant, (at, step), (action, rejection)).await?);
         };
         let command = Command::Step { step, action, by: by.to_owned() };
-        let ticket = self.submit(&live, &command, Vec::new());
+        let ticket = match self.submit(&live, &command, Vec::new()) {
+            Err(Refusal::Rejected(rejection @ Rejection::NotAllowed { .. })) => {
+                self.rest(&live);
+                return Ok(self.unless_done(tenant, (at, step), (action, rejection)).await?);
+            }
+            done => done,
+        };
         self.set_alarm(&live, &mut live.lock());
         let done = match ticket {
             Ok(ticket) => ticket.durable().await.map_err(ActionError::from),
@@ -130,47 +148,6 @@ impl Driver {
         };
         self.rest(&live);
         done
-    }
-
-    /// The run and the place of the step that a path leads to. Iterations are
-    /// named by their index, from 0.
-    ///
-    /// # Errors
-    /// There is no such run or step.
-    pub fn locate(
-        &self,
-        tenant: &TenantId,
-        (run, path): (RunId, &str),
-    ) -> Result<(RunId, StepIndex), ActionError> {
-        let mut at = run;
-        let mut segments = path.split('.').peekable();
-        loop {
-            let segment = segments.next().unwrap_or_default();
-            let lost = |why: String| ActionError::NoSuchStep { run, path: path.to_owned(), why };
-            let (id, index) = parse(segment).map_err(lost)?;
-            let live = self.revive(tenant, at)?.ok_or(Error::NoSuchRun(at))?;
-            let found = {
-                let state = live.lock();
-                find(&state.run, id).map(|place| {
-                    let child = index.map(|index| state.run.iteration_id(place, index));
-                    (place, child)
-                })
-            };
-            self.put_back(&live);
-            let (place, child) = found.map_err(lost)?;
-            match (child, segments.peek()) {
-                (None, None) => return Ok((at, place)),
-                (Some(child), Some(_)) => at = child,
-                (Some(_), None) => {
-                    return Err(lost(format!(
-                        "name a step of the iteration, as in {segment}.load"
-                    )));
-                }
-                (None, Some(_)) => {
-                    return Err(lost(format!("say which iteration, as in {segment}[0]")));
-                }
-            }
-        }
     }
 
     /// A run that was only looked at need not stay.
@@ -208,24 +185,5 @@ impl Driver {
             known.insert(live.id, Arc::clone(live));
         }
         Ok(later.is_empty())
-    }
-}
-
-/// `load`, or `per-year[3]`.
-fn parse(segment: &str) -> Result<(&str, Option<u32>), String> {
-    let Some((id, rest)) = segment.split_once('[') else { return Ok((segment, None)) };
-    let index = rest.strip_suffix(']').and_then(|index| index.parse().ok());
-    let index = index.ok_or_else(|| format!("{segment:?} is no iteration; write {id}[0]"))?;
-    Ok((id, Some(index)))
-}
-
-fn find(run: &Run, id: &str) -> Result<StepIndex, String> {
-    let steps = || run.body().steps.iter();
-    match steps().position(|step| step.id == id) {
-        Some(place) => Ok(place as StepIndex),
-        None => {
-            let ids: Vec<_> = steps().map(|step| step.id.as_str()).take(20).collect();
-            Err(format!("there is no {id:?} here, but {}", ids.join(", ")))
-        }
     }
 }

@@ -2,10 +2,11 @@
 //! version. What comes before that step is taken over.
 
 use super::actions::ActionError;
+use super::start::Before;
 use super::{Driver, Error, StartError, StartRun, Started, VersionSelector};
 use segno_engine::event::{Carried, Cause, Kept};
 use segno_engine::id::{RunId, StepIndex, TenantId};
-use segno_engine::params::Bound;
+use segno_engine::params::{Bound, ParamSource};
 use segno_engine::run::{Run, StepState};
 use segno_engine::workflow::{Body, Step, Workflow};
 use serde_json::{Map, Value};
@@ -54,15 +55,16 @@ impl Driver {
         };
         let from = fork.from.unwrap_or_default();
         let before = Bound { values: given.params.clone(), sources: given.sources.clone() };
-        let before = before.carried(old.workflow(), &selected.workflow);
-        let mut step_params = object(given.step_params.value());
-        step_params.extend(fork.step_params);
+        let before = Before {
+            params: before.carried(old.workflow(), &selected.workflow),
+            step_params: carried_step_params(given.step_params.value(), &selected.workflow),
+        };
         let start = StartRun {
             workflow: name,
             version: VersionSelector::Number(selected.version),
             params: fork.params,
             before: Some(before),
-            step_params,
+            step_params: fork.step_params,
             cause: Cause::Fork { by: fork.by, of: fork.of, from, carried },
             idempotency_key: fork.idempotency_key,
         };
@@ -70,11 +72,23 @@ impl Driver {
     }
 }
 
-fn object(value: &Value) -> Map<String, Value> {
-    match value {
-        Value::Object(fields) => fields.clone(),
-        _ => Map::new(),
+/// The params for single steps that the new version still has and lets somebody
+/// change; the others have their own values there.
+fn carried_step_params(before: &Value, workflow: &Workflow) -> Map<String, Value> {
+    let mut carried = Map::new();
+    for (id, params) in before.as_object().into_iter().flatten() {
+        let (Some(step), Value::Object(params)) = (workflow.step(id), params) else { continue };
+        let fits = |(name, value): &(&String, &Value)| {
+            let one = Map::from_iter([((*name).clone(), (*value).clone())]);
+            step.params.check_overrides(&one, ParamSource::Start).is_empty()
+        };
+        let kept = params.iter().filter(fits).map(|(name, value)| (name.clone(), value.clone()));
+        let kept: Map<_, _> = kept.collect();
+        if !kept.is_empty() {
+            carried.insert(id.clone(), Value::Object(kept));
+        }
     }
+    carried
 }
 
 /// What the new run takes over: the steps that are complete in the old one and

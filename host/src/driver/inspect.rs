@@ -7,7 +7,6 @@ use super::{Driver, Error};
 use crate::sandbox::Watch;
 use crate::store::{self, RunRecord, Store, Write};
 use segno_engine::apply::Corrupt;
-use segno_engine::command::Rejection;
 use segno_engine::event::{Event, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::run::{Run, RunStatus, Surroundings};
@@ -26,13 +25,6 @@ pub struct Snapshot {
     pub records: u64,
     /// Shows how the attempts that are under way are doing.
     pub attempts: HashMap<StepIndex, Watch>,
-}
-
-impl Snapshot {
-    /// The engine's answer to commands for a run that is over.
-    pub(super) fn over(&self) -> Rejection {
-        Rejection::Over { status: self.run.status().as_str() }
-    }
 }
 
 impl Driver {

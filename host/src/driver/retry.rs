@@ -5,6 +5,7 @@ use super::actions::ActionError;
 use super::dormant::{Dormant, origin_of};
 use super::lanes::Place;
 use super::live::Live;
+use super::located::Located;
 use super::start::{check_step_params, given};
 use super::{Driver, Due, Error, Extra, inspect};
 use crate::crash;
@@ -57,10 +58,13 @@ impl Driver {
     ) -> Result<RunId, ActionError> {
         let aim = match &retry.step {
             None => Aim { run, target: RetryTarget::Incomplete },
-            Some(path) => {
-                let (run, step) = self.locate(tenant, (run, path))?;
-                Aim { run, target: RetryTarget::From(step) }
-            }
+            Some(path) => match self.locate(tenant, (run, path))? {
+                Located::Step { run, step } => Aim { run, target: RetryTarget::From(step) },
+                Located::Iteration { run, step, index } => {
+                    let inner = Box::new(RetryTarget::Incomplete);
+                    Aim { run, target: RetryTarget::Iteration(step, index, inner) }
+                }
+            },
         };
         self.retry_aimed(tenant, aim, &retry).await
     }

@@ -33,14 +33,23 @@ pub struct StartRun {
     pub version: VersionSelector,
     /// The params that are given.
     pub params: Map<String, Value>,
-    /// The params of the run that this one is made from.
-    pub before: Option<Bound>,
+    /// What it has from the run that it is made from.
+    pub before: Option<Before>,
     /// Params for single steps: by step id, a map of names and values.
     pub step_params: Map<String, Value>,
     /// What leads to the run.
     pub cause: Cause,
     /// Names the request, so that asking twice starts one run.
     pub idempotency_key: Option<String>,
+}
+
+/// What a run has from the one that it is made from.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// Its params.
+    pub params: Bound,
+    /// Its params for single steps.
+    pub step_params: Map<String, Value>,
 }
 
 /// A run that is to be.
@@ -113,7 +122,7 @@ pub enum StartError {
     /// There is no such workflow or version.
     #[error(transparent)]
     Workflow(#[from] WorkflowError),
-    /// The params do not fit.
+    /// The params do not fit; each mistake begins with its place.
     #[error("the params do not fit: {}", .0.join("; "))]
     BadParams(Vec<String>),
     /// The key was used for another request.
@@ -198,15 +207,22 @@ impl Driver {
     ) -> Result<Checked, StartError> {
         let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
         let Selected { version, workflow, .. } = selected;
-        check_step_params(&workflow, &start.step_params, ParamSource::Start)?;
         let (id, now) = (self.0.clock.new_run_id(), self.0.clock.now());
         let facts = facts(id, &workflow, version, now);
         let bound = match &start.before {
-            Some(before) => workflow.rebind(before, &start.params, start.source(), facts),
+            Some(before) => workflow.rebind(&before.params, &start.params, start.source(), facts),
             None => workflow.bind(&start.params, start.source(), facts),
         };
-        let bound = bound.map_err(StartError::BadParams)?;
-        let given = given(bound, &start.step_params);
+        let wrong = step_mistakes(&workflow, &start.step_params, start.source());
+        let bound = match bound {
+            Ok(bound) if wrong.is_empty() => bound,
+            Ok(_) => return Err(StartError::BadParams(wrong)),
+            Err(mistakes) => return Err(StartError::BadParams([mistakes, wrong].concat())),
+        };
+        let given = match &start.before {
+            Some(before) => given(bound, &merged(&before.step_params, &start.step_params)),
+            None => given(bound, &start.step_params),
+        };
         Ok(Checked { id, now, workflow, version, given, hash: hash_of(start) })
     }
 
@@ -340,26 +356,49 @@ pub(super) fn given(bound: Bound, step_params: &Map<String, Value>) -> Given {
     Given { params: bound.values, sources: bound.sources, step_params }
 }
 
+/// Params for single steps, with those that are given in their place.
+fn merged(before: &Map<String, Value>, given: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = before.clone();
+    for (step, params) in given {
+        let known = all.entry(step.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if let (Value::Object(known), Value::Object(params)) = (known, params) {
+            known.extend(params.clone());
+        }
+    }
+    all
+}
+
 /// Whether params for single steps may be given.
 pub(super) fn check_step_params(
     workflow: &Workflow,
     given: &Map<String, Value>,
     source: ParamSource,
 ) -> Result<(), StartError> {
+    let mistakes = step_mistakes(workflow, given, source);
+    if mistakes.is_empty() { Ok(()) } else { Err(StartError::BadParams(mistakes)) }
+}
+
+/// What is wrong with params for single steps, each with its place.
+fn step_mistakes(
+    workflow: &Workflow,
+    given: &Map<String, Value>,
+    source: ParamSource,
+) -> Vec<String> {
     let mut mistakes = Vec::new();
     for (id, params) in given {
+        let place = format!("step_params.{id}");
         let Some(step) = workflow.step(id) else {
-            mistakes.push(format!("{id}: the workflow has no such step"));
+            mistakes.push(format!("{place}: the workflow has no such step; leave it out"));
             continue;
         };
         let Value::Object(params) = params else {
-            mistakes.push(format!("{id}: give names and values, as in {{\"year\": 2012}}"));
+            mistakes.push(format!("{place}: give names and values, as in {{\"year\": 2012}}"));
             continue;
         };
         let wrong = step.params.check_overrides(params, source);
-        mistakes.extend(wrong.into_iter().map(|mistake| format!("{id}.{mistake}")));
+        mistakes.extend(wrong.into_iter().map(|mistake| format!("{place}.{mistake}")));
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(StartError::BadParams(mistakes)) }
+    mistakes
 }
 
 /// Tells one request from another with the same key.

@@ -72,7 +72,7 @@ pub fn command(line: &str, run: &Run, step: &dyn Fn(&str) -> StepIndex) -> Optio
                 None => (false, rest),
             };
             let target = target_of(target, step);
-            Command::Retry(Box::new(Retry { by, target, given: None, queued }))
+            Command::Retry(Box::new(Retry { by, target, given: None, queued, generation: None }))
         }
         _ => return None,
     })

@@ -116,7 +116,13 @@ impl World {
     }
 
     fn go_on_with(&mut self, run: RunId, target: RetryTarget) {
-        let retry = Retry { by: "its parent".to_owned(), target, given: None, queued: false };
+        let retry = Retry {
+            by: "its parent".to_owned(),
+            target,
+            given: None,
+            queued: false,
+            generation: None,
+        };
         self.submit(run, &Command::Retry(Box::new(retry)));
     }
 

@@ -59,7 +59,7 @@ pub fn retry(run: &Run, step: StepIndex, choices: &mut Choices) -> Retry {
     };
     let other = choices.chance(20).then(|| json!({ "k": choices.below(3) }));
     let given = other.map(|params| Given::params(Payload::from(params)));
-    Retry { by: "somebody".to_owned(), target, given, queued: choices.chance(20) }
+    Retry { by: "somebody".to_owned(), target, given, queued: choices.chance(20), generation: None }
 }
 
 fn iteration(run: &Run, choices: &mut Choices) -> Option<RetryTarget> {

@@ -1,6 +1,6 @@
 //! The params that a run goes on with: those of a retry or a fork.
 
-use super::params::Params;
+use super::params::{Params, both};
 use super::step_params::StepParams;
 use crate::cli::answer::{self, Run, Workflow};
 use crate::cli::client::Client;
@@ -31,9 +31,10 @@ impl Change {
             let version = version.map_or_else(|| run.version.to_string(), str::to_owned);
             let route = Route::to(["workflows", &run.workflow]).with("version", version);
             Ok(answer::read::<Workflow>(&client.get(&route)?)?.params)
-        })?;
+        });
+        let (params, step_params) = both(params, self.step_params.bind())?;
         body["params"] = Value::Object(params);
-        body["step_params"] = Value::Object(self.step_params.bind()?);
+        body["step_params"] = Value::Object(step_params);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod act;
 mod bar;
+mod batch;
 mod board;
 mod change;
 mod exec;

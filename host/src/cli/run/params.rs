@@ -53,18 +53,38 @@ impl Params {
             return Ok(params);
         }
         let declared = declared()?;
-        let mut seen = Vec::new();
+        let (mut seen, mut mistakes) = (Vec::new(), Vec::new());
         for Given { name, value } in &self.given {
             if seen.contains(&name) {
-                bail!("--param {name} is given twice");
+                mistakes.push(format!("--param {name} is given twice"));
+                continue;
             }
             seen.push(name);
             let Some(param) = declared.iter().find(|param| param.name == *name) else {
-                bail!("workflow {workflow} has no param {name:?}; {}", what_it_takes(&declared));
+                let takes = what_it_takes(&declared);
+                mistakes.push(format!("workflow {workflow} has no param {name:?}; {takes}"));
+                continue;
             };
-            params.insert(name.clone(), bind(param, value)?);
+            match bind(param, value) {
+                Ok(value) => drop(params.insert(name.clone(), value)),
+                Err(mistake) => mistakes.push(format!("{mistake:#}")),
+            }
         }
-        Ok(params)
+        unless_wrong(params, &mistakes)
+    }
+}
+
+/// What was made of what was typed, unless there are mistakes: then all of them.
+pub(super) fn unless_wrong<T>(made: T, mistakes: &[String]) -> Result<T> {
+    if mistakes.is_empty() { Ok(made) } else { Err(anyhow!(mistakes.join("\n"))) }
+}
+
+/// Both, or the mistakes of both.
+pub(super) fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(first), Err(second)) => Err(anyhow!("{first:#}\n{second:#}")),
+        (Err(mistake), _) | (_, Err(mistake)) => Err(mistake),
     }
 }
 
@@ -182,6 +202,12 @@ mod tests {
         );
         assert_eq!(refusal(&["years=[1]", "years=[2]"]), "--param years is given twice");
         assert!(refusal(&["years=@"]).starts_with("--param years=@ names no file"));
+        assert_eq!(
+            refusal(&["any=1", "any=2", "years=@"]),
+            "--param any is given twice\n--param years=@ names no file; write @@ for text that begins with an @"
+        );
+        let two = both(bound(&["years=@"]), Err::<(), _>(anyhow!("--step-param x"))).unwrap_err();
+        assert!(format!("{two:#}").ends_with("begins with an @\n--step-param x"), "{two:#}");
         assert!(given("years").is_err() && given("=x").is_err() && given(" =x").is_err());
     }
 }

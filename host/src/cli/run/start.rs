@@ -1,7 +1,8 @@
 //! `segno run start`: the run goes on by itself.
 
+use super::batch;
 use super::follow::{self, Lines};
-use super::params::Params;
+use super::params::{Params, both};
 use super::step_params::StepParams;
 use crate::cli::answer::{self, Run, Workflow};
 use crate::cli::client::Client;
@@ -11,6 +12,7 @@ use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What to start.
@@ -21,6 +23,13 @@ pub(in crate::cli) struct Arguments {
     /// Follow the run until it is over, and exit with 1 if it did not succeed
     #[arg(long)]
     watch: bool,
+    /// Start a run for each line of a file, which is an object of params: all of
+    /// them or none
+    ///
+    /// JSON lines or a JSON list; - is standard input.
+    #[arg(long, value_name = "FILE",
+        conflicts_with_all = ["watch", "given", "params_file", "step_params", "idempotency_key"])]
+    batch: Option<PathBuf>,
 }
 
 /// A run that somebody wants.
@@ -47,6 +56,10 @@ pub(super) fn perform(
     client: &Client,
     terminal: &Terminal,
 ) -> Result<ExitCode> {
+    if let Some(path) = &arguments.batch {
+        let Request { workflow, version, .. } = &arguments.request;
+        return batch::perform((workflow, version.as_deref()), path, client, terminal);
+    }
     let answer = arguments.request.send(client, None)?;
     let run: Run = answer::read(&answer)?;
     if !arguments.watch {
@@ -69,9 +82,10 @@ impl Request {
         let params = params.bind(workflow, || {
             let route = Route::to(["workflows", workflow]).with_any("version", version.as_ref());
             Ok(answer::read::<Workflow>(&client.get(&route)?)?.params)
-        })?;
+        });
+        let (params, step_params) = both(params, step_params.bind())?;
         let mut body = json!({
-            "workflow": workflow, "params": params, "step_params": step_params.bind()?,
+            "workflow": workflow, "params": params, "step_params": step_params,
         });
         if let Some(version) = version {
             body["version"] = json!(version);

@@ -1,6 +1,7 @@
 //! Params for single steps as a user types them: `step.name=value`. What reads as
 //! JSON is JSON, anything else is text.
 
+use super::params::unless_wrong;
 use crate::cli::file;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
@@ -37,25 +38,39 @@ fn given(text: &str) -> Result<Given, String> {
 impl StepParams {
     /// The params as the server takes them: by step, names and values.
     pub(super) fn bind(&self) -> Result<Map<String, Value>> {
-        let mut all = Map::new();
-        for Given { step, name, value } in &self.step_params {
-            let typed = || format!("--step-param {step}.{name}");
-            let text = match value.strip_prefix('@') {
-                Some(rest) if rest.starts_with('@') => rest.to_owned(),
-                Some("") => {
-                    bail!("{}=@ names no file; write @@ for text that begins with an @", typed())
-                }
-                Some(path) => file::read_text(Path::new(path)).with_context(typed)?,
-                None => value.clone(),
-            };
-            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            let params = all.entry(step.clone()).or_insert_with(|| Value::Object(Map::new()));
+        let (mut all, mut mistakes) = (Map::new(), Vec::new());
+        for given in &self.step_params {
+            let params = all.entry(given.step.clone()).or_insert_with(|| Value::Object(Map::new()));
             let Value::Object(params) = params else { continue };
-            if params.insert(name.clone(), value).is_some() {
-                bail!("{} is given twice", typed());
+            match given.read() {
+                Err(mistake) => mistakes.push(format!("{mistake:#}")),
+                Ok(value) => {
+                    if params.insert(given.name.clone(), value).is_some() {
+                        mistakes.push(format!("{} is given twice", given.typed()));
+                    }
+                }
             }
         }
-        Ok(all)
+        unless_wrong(all, &mistakes)
+    }
+}
+
+impl Given {
+    fn typed(&self) -> String {
+        format!("--step-param {}.{}", self.step, self.name)
+    }
+
+    fn read(&self) -> Result<Value> {
+        let text = match self.value.strip_prefix('@') {
+            Some(rest) if rest.starts_with('@') => rest.to_owned(),
+            Some("") => {
+                let typed = self.typed();
+                bail!("{typed}=@ names no file; write @@ for text that begins with an @")
+            }
+            Some(path) => file::read_text(Path::new(path)).with_context(|| self.typed())?,
+            None => self.value.clone(),
+        };
+        Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 }
 
@@ -78,6 +93,12 @@ mod tests {
         assert_eq!(bound(&typed).unwrap(), expected);
         let twice = bound(&["load.year=1", "load.year=2"]).unwrap_err().to_string();
         assert_eq!(twice, "--step-param load.year is given twice");
+        let all = bound(&["load.year=@", "load.year=1", "load.year=2"]).unwrap_err().to_string();
+        assert!(
+            all.contains("year=@ names no file")
+                && all.ends_with("\n--step-param load.year is given twice"),
+            "{all}"
+        );
         assert!(given("load=1").is_err() && given(".x=1").is_err() && given("load.=1").is_err());
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
 }
 
 /// What was and what is, by name.
-fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
+pub(super) fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
     let shown = |value: Option<&Value>| match value {
         None | Some(Value::Null) => "none".to_owned(),
         Some(Value::String(text)) => text.clone(),
