@@ -60,7 +60,8 @@ fn write_step(step: &Step) -> Value {
             text.insert("params".into(), numbers(*number));
         }
         Kind::Sleep(seconds, number) => {
-            text.insert("sleep".into(), json!(seconds));
+            // Written out, one that its time-out cuts off would be refused.
+            text.insert("sleep".into(), json!(format!("${{{seconds}}}")));
             text.insert("params".into(), numbers(*number));
         }
         Kind::Gate => {
