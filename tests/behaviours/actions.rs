@@ -248,7 +248,10 @@ steps:
     stage.act_on(run, "gate", StepAction::Bypass);
     assert_eq!(stage.end(run), "succeeded");
     let message = stage.try_act(run, RunAction::Cancel).expect_err("it is over").to_string();
-    assert_eq!(message, "the run is already over: succeeded");
+    assert_eq!(
+        message,
+        "the run is succeeded, and cancel does nothing there; use retry from a step, fork"
+    );
     let retry = segno_host::driver::RetryRun { by: BY.to_owned(), ..Default::default() };
     let message = stage.try_retry(run, retry).expect_err("all is complete").to_string();
     assert!(message.contains("use retry from a step, fork"), "{message}");

@@ -267,8 +267,8 @@ impl Run {
         }
     }
 
-    /// The failure of the step above, whose failure mode it obeys.
-    fn timed_out(&self) -> Failure {
+    /// The failure that the step above has when this run took too long.
+    pub fn timed_out(&self) -> Failure {
         let timeout = Duration::from_millis(self.timeout_ms().unwrap_or_default());
         let message = format!(
             "took longer than its workflow's `timeout` of {}; give it more, or make its steps faster",

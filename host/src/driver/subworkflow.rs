@@ -157,12 +157,12 @@ impl Driver {
                 "runs that steps start may be {DEPTH_MAX} deep, and this would be one more; look \
                  for a workflow that runs itself"
             );
-            return Err(user("limit:depth", message));
+            return Err(hopeless("limit:depth", message));
         }
         if wanted.is_sync
             && let Some(above) = self.would_wait_for_ancestor(parent, &wanted.workflow)?
         {
-            return Err(user("deadlock", deadlock(&wanted.workflow, above)));
+            return Err(hopeless("deadlock", deadlock(&wanted.workflow, above)));
         }
         self.count_leaves(parent, &workflow.body).map_err(Refused::Failed)?;
         if !self.0.families.started(root) {
@@ -237,4 +237,9 @@ fn bind(
     let facts = facts(wanted.child, workflow, version, now);
     let bound = workflow.bind_inherited(&explicit, &inherited, facts)?;
     Ok(given(bound, &nothing))
+}
+
+/// Trying again would give the same.
+fn hopeless(reason: &str, message: String) -> Refused {
+    Refused::Failed(Failure::new(FailureKind::Fatal, reason, message))
 }

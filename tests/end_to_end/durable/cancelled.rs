@@ -45,7 +45,7 @@ fn a_step_that_waits_is_cancelled_at_once() {
     for run in [&old, &away, &parked] {
         assert_eq!(log(&server, run), ["waits"]);
         let again = server.segno(&["run", "cancel", run]);
-        assert!(text(&again.stderr).contains("already over: cancelled"), "{again:?}");
+        assert!(again.status.success(), "it is so already: {again:?}");
         let late = server.segno(&["run", "signal", run, "go"]);
         assert!(text(&late.stderr).contains("is over"), "{late:?}");
     }

@@ -2,7 +2,7 @@
 //! checks what must hold whatever happened.
 
 use crate::log::Log;
-use segno_engine::event::{Event, IterationResult, Origin, Record};
+use segno_engine::event::{Event, IterationResult, Origin, Record, Stop};
 use segno_engine::failure::FailureKind;
 use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
@@ -29,6 +29,8 @@ struct Account {
     children: BTreeMap<RunId, bool>,
     /// Whether everything in it is to be cancelled.
     is_stopping: bool,
+    /// Whether that is because it took too long.
+    too_long: bool,
 }
 
 /// What is known of one step.
@@ -111,6 +113,7 @@ impl<'a> Audit<'a> {
             steps: BTreeMap::new(),
             children: BTreeMap::new(),
             is_stopping: false,
+            too_long: false,
         };
         assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
         if let Origin::Iteration { parent, path, index, .. } = origin {
@@ -137,6 +140,7 @@ impl<'a> Audit<'a> {
         };
         let account = self.account(id);
         account.is_stopping = false;
+        account.too_long = false;
         let was_over = account.ended.take().is_some();
         if was_over {
             // Those that go on have nobody to tell.
@@ -211,8 +215,9 @@ impl<'a> Audit<'a> {
                         Setting::Fixed(millis) => *millis,
                         Setting::Computed(_) => 0,
                     }));
-                // The time-out of a step of its subworkflow has another message.
-                let is_own = failure.reason == "timeout" && failure.message.starts_with("took");
+                // That of its subworkflow, or of a step there, has another message.
+                let is_own = failure.reason == "timeout"
+                    && failure.message.starts_with("took longer than its `timeout`");
                 assert!(!is_own || due <= at, "{event:?} is too early");
                 let (kind, budget) = budget(&definition.retry.fixed, failure.kind);
                 let spent = books.failures.entry(kind).or_default();
@@ -288,7 +293,11 @@ impl<'a> Audit<'a> {
                 let before = self.account(id).children.insert(*child, true);
                 assert_eq!(before, Some(false), "{id} was told twice of {child}");
             }
-            Event::StopRequested { .. } => self.account(id).is_stopping = true,
+            Event::StopRequested { stop } => {
+                let account = self.account(id);
+                account.is_stopping = true;
+                account.too_long = *stop == Stop::TimedOut;
+            }
             Event::RunStopped if self.account(id).is_stopping => {
                 let left = self.account(id).children.values().filter(|ended| !**ended).count();
                 assert_eq!(left, 0, "{id} was stopped before the runs of its steps");
@@ -341,10 +350,19 @@ impl<'a> Audit<'a> {
         }
     }
 
+    /// What a run that was stopped reports: that it took too long, or that it
+    /// was cancelled.
+    fn stopped(&self, id: RunId) -> IterationResult {
+        match self.accounts[&id].too_long {
+            true => IterationResult::Failed(self.runs[&id].timed_out()),
+            false => IterationResult::Cancelled,
+        }
+    }
+
     fn enter_end(&mut self, id: RunId, event: &Event) {
         let result = match event {
             Event::RunFailed { failure } => IterationResult::Failed(failure.clone()),
-            Event::RunStopped => IterationResult::Cancelled,
+            Event::RunStopped => self.stopped(id),
             Event::RunSucceeded { output } => {
                 let run = self.runs[&id].result();
                 match (output, run) {
