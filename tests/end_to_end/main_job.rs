@@ -164,11 +164,10 @@ fn cancelling_ends_what_runs_inside() {
     let ended = server.end_of(&run);
     assert_eq!(ended["status"], "cancelled", "{ended}");
     let again = server.segno(&["run", "cancel", &run]);
-    assert!(
-        !again.status.success() && text(&again.stderr).contains("already"),
-        "{}",
-        text(&again.stderr)
-    );
+    assert!(again.status.success(), "it is so already: {}", text(&again.stderr));
+    let late = server.segno(&["run", "pause", &run]);
+    let said = text(&late.stderr);
+    assert!(!late.status.success() && said.contains("use retry, fork"), "{said}");
 }
 
 #[test]

@@ -210,11 +210,7 @@ impl<'a> Audit<'a> {
                 let since = books.running_since.take().expect("a second result was taken");
                 let waited = books.waits.take().is_some();
                 assert!(!waited || failure.reason == "timeout", "{event:?} while it waited");
-                let due =
-                    since.plus_ms(definition.timeout.as_ref().map_or(0, |timeout| match timeout {
-                        Setting::Fixed(millis) => *millis,
-                        Setting::Computed(_) => 0,
-                    }));
+                let due = since.plus_ms(patience(definition));
                 // That of its subworkflow, or of a step there, has another message.
                 let is_own = failure.reason == "timeout"
                     && failure.message.starts_with("took longer than its `timeout`");
@@ -396,5 +392,13 @@ fn budget(retry: &Retry, kind: FailureKind) -> (&'static str, u32) {
         FailureKind::Platform => ("platform", retry.platform),
         FailureKind::Timeout => ("timeout", retry.timeout),
         FailureKind::Fatal => ("fatal", 0),
+    }
+}
+
+/// The time-out of a step, as far as it is written.
+fn patience(step: &Step) -> u64 {
+    match step.timeout {
+        Some(Setting::Fixed(millis)) => millis,
+        Some(Setting::Computed(_)) | None => 0,
     }
 }
