@@ -187,8 +187,15 @@ impl Stage {
             }
         };
         self.block(wait).unwrap_or_else(|run| {
+            let below = run.iterations_under_way().into_iter().filter_map(|id| self.look(id));
+            let below: Vec<_> = below
+                .map(|run| {
+                    let failures = run.steps().iter().filter_map(|step| step.last_failure.clone());
+                    (run.id(), statuses_of(&run), failures.collect::<Vec<_>>())
+                })
+                .collect();
             panic!(
-                "it never came to this: {what}; it is {:?} {:?}",
+                "it never came to this: {what}; it is {:?} {:?}; below it {below:?}",
                 run.status(),
                 statuses_of(&run)
             )
