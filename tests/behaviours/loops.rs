@@ -241,3 +241,20 @@ steps:
     stage.apply("{ workflow: inner, steps: [{ id: again, workflow: outer, sync: false }] }");
     assert_eq!(stage.end(stage.start("outer")), "succeeded");
 }
+
+#[test]
+fn a_loop_that_asks_for_more_than_is_done_at_once_gets_all_of_it() {
+    let stage = Stage::new();
+    stage.apply(
+        "
+workflow: wide
+steps:
+  - id: each
+    foreach: { i: '${lists.range(6000)}', concurrency: 1000 }
+    steps: [{ id: say, noop: true }]
+",
+    );
+    let run = stage.start("wide");
+    assert_eq!(stage.end(run), "succeeded");
+    assert_eq!(stage.rollup(run), succeeded(6_000));
+}

@@ -138,11 +138,12 @@ impl Driver {
     /// Performs these effects and those that follow from them.
     pub(super) fn perform(&self, mut due: VecDeque<Due>) {
         let mut performed = 0;
-        while let Some(Due { live, what }) = due.pop_front() {
-            performed += 1;
-            if performed > EFFECTS_AT_ONCE && self.perform_later(&mut due) {
+        while !due.is_empty() {
+            if performed >= EFFECTS_AT_ONCE && self.perform_later(&mut due) {
                 return;
             }
+            performed += 1;
+            let Some(Due { live, what }) = due.pop_front() else { break };
             match what {
                 What::Effect(effect) => self.perform_effect(&live, (effect, false), &mut due),
                 What::Again(effect) => self.perform_effect(&live, (effect, true), &mut due),
