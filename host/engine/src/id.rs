@@ -80,6 +80,21 @@ impl RunId {
         Self((parent.0 >> 80 << 80) | u128::from_be_bytes(low))
     }
 
+    /// The run that follows from these facts and nothing else, such as a schedule
+    /// and one of its instants. It sorts by `at`.
+    pub fn derived(at: Timestamp, facts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"derived");
+        for fact in facts {
+            hash.update((fact.len() as u64).to_be_bytes());
+            hash.update(fact);
+        }
+        let digest = hash.finalize();
+        let mut low = [0; 16];
+        low[6..].copy_from_slice(&digest[..10]);
+        Self::new(at, u128::from_be_bytes(low))
+    }
+
     /// The 16 bytes of the identifier, in an order that sorts by age.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()

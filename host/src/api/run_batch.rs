@@ -93,6 +93,7 @@ pub(super) async fn start(
             step_params: run.step_params,
             cause: Cause::Manual { by: by.clone() },
             idempotency_key: run.idempotency_key.map(checked_key).transpose()?,
+            id: None,
         });
     }
     let started = driver.start_batch(&tenant, batch).await?;

@@ -3,7 +3,7 @@
 
 use super::around::Around;
 use super::step_view::step_view;
-use super::view::{CauseView, RunParamView, RunView};
+use super::view::{CauseSignalView, CauseView, RunParamView, RunView};
 use crate::clock::rfc3339;
 use crate::driver::Snapshot;
 use segno_engine::event::{Cause, Origin, Stop};
@@ -65,18 +65,33 @@ fn cause(run: &Run, around: &Around) -> CauseView {
             by: Some(by.clone()),
             run: Some(of.to_string()),
             step: Some(from.clone()).filter(|from| !from.is_empty()),
+            ..CauseView::default()
+        },
+        Origin::Start { cause: Cause::Schedule { schedule, at, backfill, by }, .. } => CauseView {
+            kind: "schedule",
+            by: by.clone(),
+            schedule: Some(schedule.clone()),
+            at: Some(rfc3339(*at)),
+            backfill: backfill.clone(),
+            ..CauseView::default()
+        },
+        Origin::Start { cause: Cause::Signal { trigger, signals }, .. } => CauseView {
+            kind: "signal",
+            trigger: Some(trigger.clone()),
+            signals: signals.iter().map(CauseSignalView::of).collect(),
+            ..CauseView::default()
         },
         Origin::Child { parent, .. } => CauseView {
             kind: "step",
             run: Some(parent.to_string()),
             step: around.step_above.clone(),
-            by: None,
+            ..CauseView::default()
         },
         Origin::Iteration { parent, path, .. } => CauseView {
             kind: "iteration",
             run: Some(parent.to_string()),
             step: loop_id(&run.workflow().body, path),
-            by: None,
+            ..CauseView::default()
         },
     }
 }

@@ -90,6 +90,7 @@ pub(super) async fn start(
         step_params: body.step_params,
         cause: Cause::Manual { by },
         idempotency_key: key,
+        id: None,
     };
     let started = driver.start(&tenant, start).await?;
     crash::point("start is answered");

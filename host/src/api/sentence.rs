@@ -70,6 +70,21 @@ fn created(version: u64, origin: &Origin) -> Said {
             };
             Said::new(format!("was forked{step} of {of}, of version {version}")).by(by)
         }
+        Origin::Start { cause: Cause::Schedule { schedule, at, by, .. }, .. } => {
+            let said = format!(
+                "was created for {} of schedule {schedule}, of version {version}",
+                rfc3339(*at)
+            );
+            by.iter().fold(Said::new(said), |said, by| said.by(by))
+        }
+        Origin::Start { cause: Cause::Signal { trigger, signals }, .. } => {
+            let signals: Vec<_> =
+                signals.iter().map(|(name, sequence)| format!("{name} {sequence}")).collect();
+            Said::new(format!(
+                "was created for {} by trigger {trigger}, of version {version}",
+                signals.join(" and ")
+            ))
+        }
         Origin::Child { parent, .. } => {
             Said::new(format!("was created by {parent}, of version {version}"))
         }

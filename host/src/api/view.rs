@@ -146,8 +146,8 @@ pub struct RunView {
 /// What led to a run.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct CauseView {
-    /// `manual`, `fork`, `step` (it is a subworkflow or was started by a step) or
-    /// `iteration`.
+    /// `manual`, `fork`, `schedule`, `signal`, `step` (it is a subworkflow or was
+    /// started by a step) or `iteration`.
     pub kind: &'static str,
     /// Who wanted it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +158,37 @@ pub struct CauseView {
     /// That step, or the one that a fork goes on from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// The schedule that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The instant of the schedule that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The backfill that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<String>,
+    /// The trigger that started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// The signals that the trigger waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<CauseSignalView>,
+}
+
+/// A signal that led to a run.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CauseSignalView {
+    /// Its name.
+    pub name: String,
+    /// Its place among all of its name.
+    pub sequence: u64,
+}
+
+impl CauseSignalView {
+    /// The view of one of a trigger's signals.
+    pub fn of((name, sequence): &(String, u64)) -> Self {
+        Self { name: name.clone(), sequence: *sequence }
+    }
 }
 
 /// A param of a run.

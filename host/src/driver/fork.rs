@@ -67,6 +67,7 @@ impl Driver {
             step_params: fork.step_params,
             cause: Cause::Fork { by: fork.by, of: fork.of, from, carried },
             idempotency_key: fork.idempotency_key,
+            id: None,
         };
         Ok(self.start(tenant, start).await?)
     }

@@ -41,6 +41,9 @@ pub struct StartRun {
     pub cause: Cause,
     /// Names the request, so that asking twice starts one run.
     pub idempotency_key: Option<String>,
+    /// The identity of the run, if it follows from what leads to it. A run that
+    /// is there already is not started again.
+    pub id: Option<RunId>,
 }
 
 /// What a run has from the one that it is made from.
@@ -105,6 +108,7 @@ impl StartRun {
             step_params: Map::new(),
             cause: Cause::Manual { by: "api".to_owned() },
             idempotency_key: None,
+            id: None,
         }
     }
 
@@ -112,6 +116,8 @@ impl StartRun {
         match &self.cause {
             Cause::Manual { .. } => ParamSource::Start,
             Cause::Fork { .. } => ParamSource::Fork,
+            Cause::Schedule { .. } => ParamSource::Schedule,
+            Cause::Signal { .. } => ParamSource::Signal,
         }
     }
 }
@@ -170,33 +176,47 @@ impl Driver {
         tenant: &TenantId,
         start: StartRun,
     ) -> Result<(Started, Ticket), StartError> {
-        let Checked { id, now, workflow, version, given, hash } = self.checked(tenant, &start)?;
         let mut due = VecDeque::new();
-        let (started, ticket) = {
-            // Numbers and keys are given away one at a time, in commit order.
-            let mut starts = self.lock_starts();
-            if let Some((run, ticket)) = self.earlier(&mut starts, tenant, &start, &hash)? {
-                (Started { run, number: None, repeated: true, status: "" }, ticket)
-            } else {
-                let number = self.next_number(&mut starts, tenant, &start.workflow)?;
-                let origin = Origin::Start { number, given, cause: start.cause };
-                let new = NewRun { id, workflow, version, origin, admission: None };
-                let mut writes = Vec::new();
-                let request = RequestRecord { run: id, body_hash: hash };
-                if let Some(key) = &start.idempotency_key {
-                    writes.push(Write::request(tenant, key, &request)?);
-                }
-                let prepared = self.prepare_run(&mut starts, tenant, (new, now), &mut due)?;
-                let (ticket, status) = self.order_run(prepared, writes, &mut due);
-                if let Some(key) = start.idempotency_key {
-                    starts.pending.insert((tenant.clone(), key), (request, ticket.clone()));
-                }
-                (Started { run: id, number: Some(number), repeated: false, status }, ticket)
-            }
-        };
+        let ordered = self.order_start_with(tenant, start, Vec::new(), &mut due)?;
         crash::point("run ordered");
         self.perform(due);
-        Ok((started, ticket))
+        Ok(ordered)
+    }
+
+    /// Starts a run, with `extra` in the same commit; if the run was started
+    /// before, `extra` is written alone. The caller performs what is added to
+    /// `due`, and holds no lock of a run.
+    ///
+    /// # Errors
+    /// As for `start`; then nothing is written, `extra` neither.
+    pub(super) fn order_start_with(
+        &self,
+        tenant: &TenantId,
+        start: StartRun,
+        extra: Vec<Write>,
+        due: &mut VecDeque<Due>,
+    ) -> Result<(Started, Ticket), StartError> {
+        let Checked { id, now, workflow, version, given, hash } = self.checked(tenant, &start)?;
+        // Numbers and keys are given away one at a time, in commit order.
+        let mut starts = self.lock_starts();
+        if let Some((run, ticket)) = self.earlier(&mut starts, tenant, &start, &hash)? {
+            let ticket = if extra.is_empty() { ticket } else { self.0.store.commit(extra) };
+            return Ok((Started { run, number: None, repeated: true, status: "" }, ticket));
+        }
+        let number = self.next_number(&mut starts, tenant, &start.workflow)?;
+        let origin = Origin::Start { number, given, cause: start.cause };
+        let new = NewRun { id, workflow, version, origin, admission: None };
+        let mut writes = extra;
+        let request = RequestRecord { run: id, body_hash: hash };
+        if let Some(key) = &start.idempotency_key {
+            writes.push(Write::request(tenant, key, &request)?);
+        }
+        let prepared = self.prepare_run(&mut starts, tenant, (new, now), due)?;
+        let (ticket, status) = self.order_run(prepared, writes, due);
+        if let Some(key) = start.idempotency_key {
+            starts.pending.insert((tenant.clone(), key), (request, ticket.clone()));
+        }
+        Ok((Started { run: id, number: Some(number), repeated: false, status }, ticket))
     }
 
     /// What a run is started with, found and evaluated.
@@ -207,7 +227,8 @@ impl Driver {
     ) -> Result<Checked, StartError> {
         let selected = self.workflow_selected(tenant, &start.workflow, start.version)?;
         let Selected { version, workflow, .. } = selected;
-        let (id, now) = (self.0.clock.new_run_id(), self.0.clock.now());
+        let id = start.id.unwrap_or_else(|| self.0.clock.new_run_id());
+        let now = self.0.clock.now();
         let facts = facts(id, &workflow, version, now);
         let bound = match &start.before {
             Some(before) => workflow.rebind(&before.params, &start.params, start.source(), facts),
@@ -298,6 +319,11 @@ impl Driver {
         start: &StartRun,
         hash: &[u8; 32],
     ) -> Result<Option<(RunId, Ticket)>, StartError> {
+        if let Some(id) = start.id
+            && (self.live(tenant, id).is_some() || self.0.store.run(tenant, id)?.is_some())
+        {
+            return Ok(Some((id, self.0.store.barrier())));
+        }
         let Some(key) = &start.idempotency_key else {
             return Ok(None);
         };

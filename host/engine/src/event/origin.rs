@@ -1,7 +1,7 @@
 //! Where a run comes from, and what it begins with.
 
 use crate::failure::Failure;
-use crate::id::{RunId, StepIndex};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::params::ParamSource;
 use crate::payload::Payload;
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,24 @@ pub enum Cause {
         from: String,
         /// What it takes over.
         carried: Vec<Carried>,
+    },
+    /// A schedule, for one of its instants.
+    Schedule {
+        /// The schedule's name.
+        schedule: String,
+        /// The instant, which the run may begin behind.
+        at: Timestamp,
+        /// The backfill that asked for the instant, if one did.
+        backfill: Option<String>,
+        /// Who asked for the run beside the schedule's rule, if somebody did.
+        by: Option<String>,
+    },
+    /// Signals that a trigger waited for.
+    Signal {
+        /// The trigger's name.
+        trigger: String,
+        /// Name and sequence of each signal, in the order that the trigger has.
+        signals: Vec<(String, u64)>,
     },
 }
 

@@ -90,7 +90,9 @@ impl Driver {
         };
         let states = (before.as_ref(), Some(after));
         writes.push(self.change_row(tenant, (action, apply.by), states)?);
-        self.0.store.commit(writes).durable().await?;
+        let pushed = Some((applied.version.version, &applied.workflow));
+        let ordered = self.commit_change(tenant, (&after.name, Some(after)), pushed, writes)?;
+        ordered.durable().await?;
         self.cache_workflow(tenant, applied.version.version, Arc::clone(&applied.workflow));
         match &before {
             Some(before) => self.workflow_changed(tenant, before, after),

@@ -154,7 +154,8 @@ impl Driver {
             Write::workflow(tenant, &after)?,
             self.change_row(tenant, (action, by), (Some(&before), Some(&after)))?,
         ];
-        self.0.store.commit(writes).durable().await?;
+        let ordered = self.commit_change(tenant, (name, Some(&after)), None, writes)?;
+        ordered.durable().await?;
         self.workflow_changed(tenant, &before, &after);
         Ok(after)
     }

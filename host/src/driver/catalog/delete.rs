@@ -44,7 +44,7 @@ impl Driver {
         }
         let states = (Some(&record), None);
         writes.push(self.change_row(tenant, (WorkflowAction::Deleted, by), states)?);
-        self.0.store.commit(writes).durable().await?;
+        self.commit_change(tenant, (name, None), None, writes)?.durable().await?;
         self.forget_track(tenant, name);
         self.forget_settings(tenant, name);
         self.breakpoints_changed(tenant, name);

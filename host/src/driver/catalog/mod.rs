@@ -11,6 +11,7 @@ mod note;
 mod shelf;
 mod strategy;
 mod tags;
+mod triggers;
 
 pub use apply::{Applied, Apply, ApplyError};
 pub use breakpoints::BreakpointError;
