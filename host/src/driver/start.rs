@@ -229,7 +229,12 @@ impl Driver {
         let Selected { version, workflow, .. } = selected;
         let id = start.id.unwrap_or_else(|| self.0.clock.new_run_id());
         let now = self.0.clock.now();
-        let facts = facts(id, &workflow, version, now);
+        let facts = match start.cause {
+            Cause::Schedule { at, .. } => {
+                RunFacts { scheduled_at: at, ..facts(id, &workflow, version, now) }
+            }
+            _ => facts(id, &workflow, version, now),
+        };
         let bound = match &start.before {
             Some(before) => workflow.rebind(&before.params, &start.params, start.source(), facts),
             None => workflow.bind(&start.params, start.source(), facts),
@@ -370,7 +375,15 @@ pub(super) fn facts(
     version: u64,
     created_at: Timestamp,
 ) -> RunFacts<'_> {
-    RunFacts { id, number: None, workflow: &workflow.name, version, created_at, retries: 0 }
+    RunFacts {
+        id,
+        number: None,
+        workflow: &workflow.name,
+        version,
+        created_at,
+        scheduled_at: created_at,
+        retries: 0,
+    }
 }
 
 /// What a run begins with.
