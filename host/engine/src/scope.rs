@@ -25,6 +25,38 @@ pub trait Scope {
 
     /// `run.id` and what else is known of the run.
     fn run(&self) -> RunFacts<'_>;
+
+    /// The document of this name, for expressions that are of no run.
+    fn document(&self, _name: &str) -> Option<&Payload> {
+        None
+    }
+}
+
+/// Documents by name: what expressions read that are of no run.
+#[derive(Clone, Copy, Debug)]
+pub struct Documents<'a>(pub &'a [(&'static str, Payload)]);
+
+impl Scope for Documents<'_> {
+    fn params(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
+    fn loop_variables(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
+    fn step(&self, _id: &str) -> Option<StepResult<'_>> {
+        None
+    }
+
+    fn run(&self) -> RunFacts<'_> {
+        let (id, created_at) = (RunId::new(Timestamp(0), 0), Timestamp(0));
+        RunFacts { id, number: None, workflow: "", version: 0, created_at, retries: 0 }
+    }
+
+    fn document(&self, name: &str) -> Option<&Payload> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, document)| document)
+    }
 }
 
 /// What `run` has.
