@@ -140,7 +140,11 @@ mod tests {
     const GITHUB: &str = "name: pushes\nkind: github\nsecret: GITHUB_HOOK\nsignal: pushed\n";
 
     fn problems(text: &str) -> Vec<String> {
-        Webhook::read(text, &|name| name != "GONE").unwrap_err().iter().map(ToString::to_string).collect()
+        Webhook::read(text, &|name| name != "GONE")
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -151,7 +155,8 @@ mod tests {
         let webhook = Webhook::read(&text, &|_| true).unwrap();
         assert_eq!(webhook.form, Form::Github);
         assert!(webhook.enabled);
-        let again = Webhook::read(&Value::Object(webhook.definition()).to_string(), &|_| true).unwrap();
+        let again =
+            Webhook::read(&Value::Object(webhook.definition()).to_string(), &|_| true).unwrap();
         assert_eq!(again.source, webhook.source);
         assert_eq!(again.source.secrets, ["GITHUB_HOOK"]);
     }

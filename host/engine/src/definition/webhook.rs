@@ -16,16 +16,26 @@ use super::{setting, source};
 use crate::grant::check_secret;
 use crate::signal::{PARAMS_MAX, check_name};
 use crate::template::Template;
-use crate::webhook::{
-    Encoding, Form, NAMES, SECRETS_MAX, Source, TOLERANCE_MS_DEFAULT, Webhook,
-};
+use crate::webhook::{Encoding, Form, NAMES, SECRETS_MAX, Source, TOLERANCE_MS_DEFAULT, Webhook};
 use serde_json::{Value, json};
 
 const KEYS: Keys = Keys {
     of: "a webhook",
     known: &[
-        "name", "kind", "secret", "secrets", "tolerance", "header", "encoding", "prefix", "signal",
-        "params", "payload", "id", "when", "enabled",
+        "name",
+        "kind",
+        "secret",
+        "secrets",
+        "tolerance",
+        "header",
+        "encoding",
+        "prefix",
+        "signal",
+        "params",
+        "payload",
+        "id",
+        "when",
+        "enabled",
     ],
     planned: &[],
 };

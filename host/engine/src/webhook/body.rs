@@ -17,8 +17,9 @@ pub(super) fn read(bytes: &[u8], content_type: Option<&str>) -> Result<Payload, 
         .map_err(|error| Unfit::at("body", format!("is no text in UTF-8: {error}")))?;
     match text.trim() {
         "" => Ok(Payload::null()),
-        text => Payload::parse(text)
-            .map_err(|error| Unfit::at("body", format!("is no JSON: {error}"))),
+        text => {
+            Payload::parse(text).map_err(|error| Unfit::at("body", format!("is no JSON: {error}")))
+        }
     }
 }
 

@@ -159,7 +159,8 @@ mod tests {
     use serde_json::json;
 
     fn mapped(definition: &str, headers: &[(&str, &str)], body: &str) -> Result<Mapped, Unfit> {
-        let webhook = Webhook::read(&format!("name: a\nsecret: S\n{definition}"), &|_| true).unwrap();
+        let webhook =
+            Webhook::read(&format!("name: a\nsecret: S\n{definition}"), &|_| true).unwrap();
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut headers: BTreeMap<_, _> = headers.iter().map(own).collect();
         headers.extend(webhook.form.sign(b"s", 1_000, body.as_bytes()));
