@@ -9,7 +9,6 @@ use segno_engine::id::TenantId;
 use segno_engine::webhook::{Claim, Mapped, Request, Unfit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tracing::error;
 
 /// A request, before its body is read.
 #[derive(Clone, Debug, Default)]
@@ -134,14 +133,15 @@ impl Driver {
     /// Whether one of the secrets bears out what the headers claim, and when.
     fn check_signature(&self, admitted: &Admitted, body: &[u8]) -> Result<(), DeliveryError> {
         let Admitted { tenant, hook, claim, .. } = admitted;
-        let (mut has_secret, mut holds) = (false, false);
+        let (mut has_secret, mut holds, mut missing) = (false, false, None);
         for name in &hook.webhook.source.secrets {
             match self.reveal(tenant, name) {
                 Ok(secret) => {
                     has_secret = true;
                     holds |= claim.holds(secret.as_bytes(), body);
                 }
-                Err(error) => error!(webhook = hook.record.name, %error, "a secret is missing"),
+                // Not for the server's log: whoever knows no secret can ask often.
+                Err(error) => missing = Some(error.to_string()),
             }
         }
         let refuse = |outcome, error| {
@@ -149,7 +149,9 @@ impl Driver {
             Err(error)
         };
         if !has_secret {
-            return refuse(DeliveryOutcome::NoSecret, DeliveryError::NoSecret);
+            let noted = Noted { detail: missing, ..Noted::of(DeliveryOutcome::NoSecret) };
+            self.note_of(admitted, noted);
+            return Err(DeliveryError::NoSecret);
         }
         if !holds {
             return refuse(DeliveryOutcome::BadSignature, DeliveryError::BadSignature);
