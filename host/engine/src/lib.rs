@@ -33,6 +33,7 @@ pub mod strategy;
 pub mod template;
 pub mod usage;
 pub mod wait;
+pub mod webhook;
 pub mod workflow;
 
 mod suggestion;

@@ -33,6 +33,7 @@ mod start;
 mod subworkflow;
 mod version;
 mod wait;
+mod webhooks;
 mod wish;
 
 pub use actions::{ActionError, RunAction};
@@ -52,6 +53,9 @@ pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
 pub use start::{Before, StartError, StartRun, Started};
 pub use version::VersionSelector;
+pub use webhooks::{
+    Admitted, Delivered, DeliveryError, Hook, Incoming, WEBHOOK_BYTES_MAX, WebhookError,
+};
 
 use crate::clock::Clock;
 use crate::config::Limits;
@@ -98,6 +102,7 @@ struct Inner {
     ended: Mutex<ended::Ended>,
     alarms: Alarms,
     signals: signals::Signals,
+    webhooks: webhooks::Webhooks,
     families: children::Families,
     outside: Outside,
     loading: Mutex<()>,
@@ -148,6 +153,7 @@ impl Driver {
             ended: Mutex::default(),
             alarms: Alarms::default(),
             signals: signals::Signals::default(),
+            webhooks: webhooks::Webhooks::default(),
             families: children::Families::default(),
             outside,
             loading: Mutex::default(),
@@ -179,6 +185,7 @@ impl Driver {
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
         self.0.alarms.look();
+        self.write_delivery_counts();
         let open: Vec<_> = self.lock_live().values().cloned().collect();
         for live in open {
             live.lock().attempts.values().for_each(|running| running.watch.cancel());

@@ -5,6 +5,7 @@
 //! tenant or name can be the prefix of another's rows. Nothing here reads or
 //! writes.
 
+mod webhooks;
 mod workflows;
 
 use std::fmt;
@@ -63,6 +64,8 @@ enum Kind {
     RunSignalId = 0x54,
     Waitpoint = 0x55,
     SignalName = 0x56,
+    Webhook = 0x58,
+    Delivery = 0x59,
     Kv = 0x70,
     Secret = 0x71,
 }

@@ -29,6 +29,7 @@ mod strategy;
 mod tags;
 mod ticket;
 mod values;
+mod webhooks;
 mod workflows;
 
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use sled::Options;
 pub use tags::TagLimit;
 pub use ticket::Ticket;
 pub use values::{SecretRecord, ValueRecord};
+pub use webhooks::{DeliveryOutcome, DeliveryRecord, WebhookRecord};
 pub use workflows::{
     DeletedWorkflow, Properties, VersionRecord, WorkflowAction, WorkflowChange, WorkflowRecord,
 };
