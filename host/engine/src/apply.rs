@@ -114,6 +114,11 @@ impl Run {
             Event::SubworkflowStarted { .. } => self.delegate(at, event),
             Event::IterationRetried { step, index } => self.retry_iteration(*step, *index),
             Event::RunRetried { .. } => self.go_on(at, event),
+            Event::StepPublishing { step, usage, .. } => {
+                self.add_usage(*step, *usage);
+                self.publish(at, event);
+            }
+            Event::StepPublished { step, .. } => self.published(at, *step),
             _ => self.apply_action(at, event),
         }
         Ok(())

@@ -32,6 +32,7 @@ mod quantity;
 mod reader;
 mod retry;
 mod setting;
+mod signals;
 mod site;
 mod source;
 mod step;

@@ -1,4 +1,5 @@
-//! What events do to an attempt that waits.
+//! What events do to a step that waits: for something, or until what it
+//! publishes is there.
 
 use crate::event::Event;
 use crate::id::{StepIndex, Timestamp};
@@ -57,6 +58,30 @@ impl Run {
         let step = &mut self.steps[place as usize];
         step.state = StepState::Running;
         step.since = at;
+    }
+
+    /// The step's work is done, and its signals have to be published. Nothing
+    /// that it waited for matters any more.
+    pub(super) fn publish(&mut self, at: Timestamp, event: &Event) {
+        let Event::StepPublishing { step: place, output, signals, .. } = event else { return };
+        let place = *place;
+        let output = output.clone().unwrap_or_else(|| self.take_loop_output(place));
+        self.agenda.remove(&place);
+        self.clear_timeout(place);
+        self.clear_wait(place);
+        let step = &mut self.steps[place as usize];
+        step.publications += 1;
+        step.since = at;
+        step.state = StepState::Publishing { output, signals: signals.clone() };
+    }
+
+    pub(super) fn published(&mut self, at: Timestamp, place: StepIndex) {
+        let step = &mut self.steps[place as usize];
+        let output = match std::mem::replace(&mut step.state, StepState::Running) {
+            StepState::Publishing { output, .. } => output,
+            _ => Payload::null(),
+        };
+        self.finish(at, place, StepState::Succeeded { output });
     }
 
     pub(super) fn clear_wait(&mut self, place: StepIndex) {

@@ -5,6 +5,7 @@ use crate::event::{Ending, Unsatisfied};
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, Timestamp};
 use crate::payload::Payload;
+use crate::publishing::SignalOutput;
 use crate::retry::Tally;
 use crate::rollup::{Rollup, StepStatus};
 use crate::usage::Usage;
@@ -55,6 +56,8 @@ pub struct StepRun {
     pub child_target: RetryTarget,
     /// How the steps of its subworkflow ended.
     pub below: Rollup,
+    /// How often it came to publish signals.
+    pub publications: u32,
     /// Whether it has been let go past its breakpoint.
     pub(crate) is_past_breakpoint: bool,
     /// Whether it goes on with what it has if its input is as it was.
@@ -104,6 +107,13 @@ pub enum StepState {
         workflow: String,
         /// Which version of it.
         version: String,
+    },
+    /// Its work is done, and its signals are being published.
+    Publishing {
+        /// What it gave.
+        output: Payload,
+        /// What it publishes.
+        signals: Vec<SignalOutput>,
     },
     /// It gave this output.
     Succeeded {
@@ -197,6 +207,7 @@ impl StepRun {
             child_generation: 0,
             child_target: RetryTarget::Incomplete,
             below: Rollup::default(),
+            publications: 0,
             is_past_breakpoint: false,
             keeps_journal: false,
             tally: Tally::default(),
@@ -225,7 +236,9 @@ impl StepState {
             Self::Pending { .. } => StepStatus::Pending,
             Self::Paused => StepStatus::Paused,
             Self::Queued { .. } => StepStatus::Queued,
-            Self::Running | Self::Looping | Self::Delegated { .. } => StepStatus::Running,
+            Self::Running | Self::Looping | Self::Delegated { .. } | Self::Publishing { .. } => {
+                StepStatus::Running
+            }
             Self::BackingOff { .. } | Self::Waiting { .. } => StepStatus::Waiting,
             Self::Suspended { .. } => StepStatus::Suspended,
             Self::Succeeded { .. } => StepStatus::Succeeded,

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{RunId, StepIndex};
 use crate::payload::Payload;
+use crate::publishing::signals;
 use crate::run::{Run, StepRun};
 use crate::setting::{SLEEP_MS_MAX, computed, millis_of};
 use crate::signal::Pattern;
@@ -34,12 +35,9 @@ pub(super) fn start(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Even
         StepKind::Sleep(time) => sleep(run, (place, before), time, &input)?,
         StepKind::Wait(gate) => gated(run, (place, before), gate, &input)?,
         StepKind::Subworkflow(other) => delegated(run, (place, before), other, &input)?,
-        StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => Event::StepSucceeded {
-            step: place,
-            attempt: before.attempt,
-            output: input,
-            usage: Usage::default(),
-        },
+        StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => {
+            nothing(run, (place, before), input)?
+        }
     };
     Ok(vec![started, next])
 }
@@ -61,6 +59,20 @@ fn check_settings(run: &Run, step: &Step) -> Result<(), Failure> {
 fn input(run: &Run, place: StepIndex, step: &Step) -> Result<Payload, Failure> {
     let overrides = run.step_params_of(&run.body().steps[place as usize].id);
     step.params.render(run, overrides).map_err(|message| bad_expression("params", &message))
+}
+
+/// A step that does nothing gives what it is given.
+fn nothing(
+    run: &Run,
+    (step, before): (StepIndex, &StepRun),
+    input: Payload,
+) -> Result<Event, Failure> {
+    let (attempt, usage) = (before.attempt, Usage::default());
+    let signals = signals(run, step, (&input, &input))?;
+    Ok(match signals.is_empty() {
+        true => Event::StepSucceeded { step, attempt, output: input, usage },
+        false => Event::StepPublishing { step, attempt, output: Some(input), signals, usage },
+    })
 }
 
 fn sleep(
@@ -128,9 +140,11 @@ fn delegated(
 }
 
 /// A run as a step sees it that knows its own params.
-struct WithOwn<'a> {
-    run: &'a Run,
-    own: &'a Payload,
+pub(crate) struct WithOwn<'a> {
+    /// The run.
+    pub(crate) run: &'a Run,
+    /// What the step is given.
+    pub(crate) own: &'a Payload,
 }
 
 impl crate::scope::Scope for WithOwn<'_> {

@@ -9,7 +9,7 @@ use super::super::{
 use super::{Place, commit, noise, on_every_backend, run, tenant};
 use segno_engine::id::{TenantId, Timestamp};
 use segno_engine::payload::Payload;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Publisher};
 
 on_every_backend! {
     signals_come_back_as_they_were
@@ -95,8 +95,8 @@ fn names_of_signals_are_listed(place: &dyn Place) {
     for (name, sequence) in [("tock", 1), ("tick", 1), ("tick", 2), ("ünder way", 1)] {
         keep(&store, &owner, &signal(name, sequence, json!({})));
     }
-    let first = store.signal_names(&owner, &Paging::first(2)).unwrap();
-    let rest = store.signal_names(&owner, &Paging::first(2).after(first.next)).unwrap();
+    let first = store.signal_names(&owner, "", &Paging::first(2)).unwrap();
+    let rest = store.signal_names(&owner, "", &Paging::first(2).after(first.next)).unwrap();
     let names: Vec<_> = first.items.iter().chain(&rest.items).collect();
     let shown: Vec<_> = names.iter().map(|record| (record.name.as_str(), record.last)).collect();
     assert_eq!(shown, [("tick", 2), ("tock", 1), ("ünder way", 1)]);
@@ -112,7 +112,7 @@ fn signals_for_a_run_are_taken_one_by_one(place: &dyn Place) {
         id: format!("id {sequence}"),
         payload: Payload::parse(r#"{"by":"me", "n":1.50}"#).unwrap(),
         published_at: Timestamp(7),
-        by: "api".into(),
+        publisher: Publisher::api("api"),
     };
     for sequence in [1, 2, 300] {
         commit(&store, Write::run_signal(&owner, run(1), &record(sequence)).unwrap());
@@ -196,6 +196,6 @@ fn signal(name: &str, sequence: u64, params: Value) -> SignalRecord {
         params: Params::of(&params).unwrap(),
         payload: Payload::parse(format!(r#"{{"n": {sequence}.50}}"#)).unwrap(),
         published_at: Timestamp(5),
-        by: "api".into(),
+        publisher: Publisher::api("api"),
     }
 }
