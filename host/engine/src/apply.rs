@@ -63,6 +63,7 @@ impl Run {
             }
             Event::StepSucceeded { step, output, usage, .. } => {
                 self.add_usage(*step, *usage);
+                self.note_match(*step, output);
                 self.finish(at, *step, StepState::Succeeded { output: output.clone() });
             }
             Event::StepFailed { step, failure } => self.fail_step(at, *step, failure),

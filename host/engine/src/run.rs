@@ -4,6 +4,7 @@
 mod step;
 mod surroundings;
 
+pub(crate) use self::step::Match;
 pub use self::step::{Iterations, StepRun, StepState};
 pub use self::surroundings::Surroundings;
 

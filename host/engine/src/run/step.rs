@@ -8,6 +8,7 @@ use crate::payload::Payload;
 use crate::publishing::SignalOutput;
 use crate::retry::Tally;
 use crate::rollup::{Rollup, StepStatus};
+use crate::signal::Pattern;
 use crate::usage::Usage;
 use crate::wait::Wait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,9 @@ pub struct StepRun {
     pub child_target: RetryTarget,
     /// How the steps of its subworkflow ended.
     pub below: Rollup,
+    /// The signal that released it, if it waits for one: it does not wait for
+    /// the same again.
+    pub(crate) matched: Option<Box<Match>>,
     /// How often it came to publish signals.
     pub publications: u32,
     /// Whether it has been let go past its breakpoint.
@@ -63,6 +67,14 @@ pub struct StepRun {
     /// Whether it goes on with what it has if its input is as it was.
     pub(crate) keeps_journal: bool,
     pub(crate) tally: Tally,
+}
+
+/// What a step waited for, and what it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Match {
+    pub(crate) name: String,
+    pub(crate) pattern: Pattern,
+    pub(crate) output: Payload,
 }
 
 /// How a step stands.
@@ -207,6 +219,7 @@ impl StepRun {
             child_generation: 0,
             child_target: RetryTarget::Incomplete,
             below: Rollup::default(),
+            matched: None,
             publications: 0,
             is_past_breakpoint: false,
             keeps_journal: false,

@@ -36,7 +36,7 @@ pub(super) fn start(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Even
         StepKind::Wait(gate) => gated(run, (place, before), gate, &input)?,
         StepKind::Subworkflow(other) => delegated(run, (place, before), other, &input)?,
         StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => {
-            nothing(run, (place, before), input)?
+            given(run, (place, before), (&input, input.clone()))?
         }
     };
     Ok(vec![started, next])
@@ -61,17 +61,17 @@ fn input(run: &Run, place: StepIndex, step: &Step) -> Result<Payload, Failure> {
     step.params.render(run, overrides).map_err(|message| bad_expression("params", &message))
 }
 
-/// A step that does nothing gives what it is given.
-fn nothing(
+/// A step that has nothing to wait for gives this at once.
+fn given(
     run: &Run,
     (step, before): (StepIndex, &StepRun),
-    input: Payload,
+    (own, output): (&Payload, Payload),
 ) -> Result<Event, Failure> {
     let (attempt, usage) = (before.attempt, Usage::default());
-    let signals = signals(run, step, (&input, &input))?;
+    let signals = signals(run, step, (own, &output))?;
     Ok(match signals.is_empty() {
-        true => Event::StepSucceeded { step, attempt, output: input, usage },
-        false => Event::StepPublishing { step, attempt, output: Some(input), signals, usage },
+        true => Event::StepSucceeded { step, attempt, output, usage },
+        false => Event::StepPublishing { step, attempt, output: Some(output), signals, usage },
     })
 }
 
@@ -106,6 +106,11 @@ fn gated(
         gate.pattern.render(&scope).map_err(|error| broken("match", &error.to_string()))?;
     let pattern =
         Pattern::parse(pattern.text()).map_err(|error| broken("match", &error.to_string()))?;
+    // The signal that released it may not be kept any more.
+    let matched = before.matched.as_ref();
+    if let Some(known) = matched.filter(|known| known.name == *name && known.pattern == pattern) {
+        return given(run, (step, before), (input, known.output.clone()));
+    }
     let signal = SignalWait { index: 0, name: name.clone(), pattern, after: 0 };
     let sequence = u64::from(before.attempt) + 1;
     let wait = Wait { sequence, signals: vec![signal], ..Wait::default() };

@@ -229,7 +229,8 @@ impl<'a> Audit<'a> {
             Event::StepSucceeded { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
                 let was_running = books.running_since.take().is_some();
-                let fits = was_running || matches!(definition.kind, StepKind::Noop);
+                let is_at_once = matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
+                let fits = was_running || is_at_once;
                 assert!(fits, "a second result was taken");
                 books.is_over = true;
             }
@@ -237,8 +238,9 @@ impl<'a> Audit<'a> {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
                 assert!(definition.signals.is_some() && !signals.is_empty(), "{event:?}");
                 let was_running = books.running_since.take().is_some();
-                let fits =
-                    was_running || output.is_none() || matches!(definition.kind, StepKind::Noop);
+                let fits = was_running
+                    || output.is_none()
+                    || matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
                 assert!(fits && books.in_flight.is_empty(), "a second result was taken");
                 assert!(!std::mem::replace(&mut books.is_publishing, true), "it publishes twice");
             }
