@@ -2,7 +2,7 @@
 //! the real sandbox on the real store, and time that is moved by hand.
 //!
 //! The numbers are those of the list of behaviours that the project began with.
-//! What is about signals (29 to 32) is tested elsewhere.
+//! What is about triggers (31) is tested elsewhere.
 //!
 //! | # | behaviour | test |
 //! |--:|---|---|
@@ -34,6 +34,9 @@
 //! | 26 | subworkflows | `loops::subworkflows_are_waited_for_or_not_and_get_what_they_may`, `loops::a_workflow_that_runs_itself_stops_ten_deep` |
 //! | 27 | while | `loops::a_while_goes_on_until_its_condition_fails_or_it_has_gone_on_too_long` |
 //! | 28 | failure modes | `graph::failure_modes_stop_the_others_or_let_them_finish_or_do_not_matter` |
+//! | 29 | signals have one order | `signals::publications_at_once_have_one_dense_order_and_an_id_counts_once` |
+//! | 30 | waits for signals | `signals::a_signal_from_before_the_step_releases_it_and_tests_compare`, `signals::somebody_lets_a_step_go_on_without_its_signal` |
+//! | 32 | steps publish | `signals::what_a_step_publishes_is_there_before_it_has_succeeded`, `signals::a_step_in_a_loop_publishes_and_a_carried_one_does_not` |
 //! | 33 | cron, zones, changes of the clocks | `schedules::a_cron_rule_fires_in_its_zone_across_a_change_of_the_clocks` |
 //! | 34 | catch-up, each instant once | `schedules::what_was_missed_while_the_host_was_down_is_caught_up_once`, `schedules::instants_of_an_inactive_workflow_are_skipped_and_not_caught_up` |
 //! | 35 | permits | `permits::*` |
@@ -55,6 +58,7 @@ mod permits;
 mod samples;
 mod schedule_stage;
 mod schedules;
+mod signals;
 mod stage;
 mod starts;
 mod views;

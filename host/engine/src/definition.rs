@@ -33,6 +33,7 @@ mod reader;
 mod retry;
 mod schedule_document;
 mod setting;
+mod signals;
 mod site;
 mod source;
 mod step;

@@ -24,6 +24,7 @@ mod located;
 mod logs;
 mod perform;
 mod permits;
+mod publishing;
 mod recover;
 mod retry;
 mod rollup;
@@ -34,6 +35,7 @@ mod start;
 mod subworkflow;
 mod version;
 mod wait;
+mod wake;
 mod webhooks;
 mod wish;
 

@@ -19,6 +19,8 @@ pub(super) enum Site {
     Work,
     /// A param of a schedule.
     Schedule,
+    /// What a step publishes, said when its work is done.
+    Done,
     /// Anywhere else.
     Plain,
 }
@@ -27,14 +29,14 @@ impl Site {
     /// Whether it can read steps at all.
     pub(super) fn reads_steps(self) -> bool {
         match self {
-            Self::StepParam | Self::Work | Self::Plain => true,
+            Self::StepParam | Self::Work | Self::Done | Self::Plain => true,
             Self::WorkflowParam | Self::Setting | Self::Schedule => false,
         }
     }
 
     /// Whether it can read `self`.
     fn reads_own(self) -> bool {
-        matches!(self, Self::StepParam | Self::Work)
+        matches!(self, Self::StepParam | Self::Work | Self::Done)
     }
 
     /// What may not be read here though it is there elsewhere, with the remedies.

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 pub(super) enum Verb {
     /// Publish a signal to every step that waits for it
     Publish(publish::Arguments),
-    /// List the names of signals, or the signals of one name, oldest first
+    /// List the names of signals, or the signals of one name
     List(list::Arguments),
     /// Show a signal
     Get(get::Arguments),
