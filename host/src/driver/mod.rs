@@ -31,6 +31,7 @@ mod secrets;
 mod signals;
 mod start;
 mod subworkflow;
+mod triggers;
 mod version;
 mod wait;
 mod wish;
@@ -98,6 +99,7 @@ struct Inner {
     ended: Mutex<ended::Ended>,
     alarms: Alarms,
     signals: signals::Signals,
+    triggers: triggers::Triggers,
     families: children::Families,
     outside: Outside,
     loading: Mutex<()>,
@@ -148,6 +150,7 @@ impl Driver {
             ended: Mutex::default(),
             alarms: Alarms::default(),
             signals: signals::Signals::default(),
+            triggers: triggers::Triggers::default(),
             families: children::Families::default(),
             outside,
             loading: Mutex::default(),

@@ -196,22 +196,39 @@ impl Driver {
         extra: Vec<Write>,
         due: &mut VecDeque<Due>,
     ) -> Result<(Started, Ticket), StartError> {
+        self.order_start_then(tenant, start, |_, _| Ok(extra), due)
+    }
+
+    /// As `order_start_with`, where `extra` depends on which run it is, and on
+    /// whether it was started before. It is asked for last, and once.
+    ///
+    /// # Errors
+    /// As for `start`; then nothing is written.
+    pub(super) fn order_start_then(
+        &self,
+        tenant: &TenantId,
+        start: StartRun,
+        extra: impl FnOnce(RunId, bool) -> Result<Vec<Write>, store::Error>,
+        due: &mut VecDeque<Due>,
+    ) -> Result<(Started, Ticket), StartError> {
         let Checked { id, now, workflow, version, given, hash } = self.checked(tenant, &start)?;
         // Numbers and keys are given away one at a time, in commit order.
         let mut starts = self.lock_starts();
         if let Some((run, ticket)) = self.earlier(&mut starts, tenant, &start, &hash)? {
+            let extra = extra(run, true)?;
             let ticket = if extra.is_empty() { ticket } else { self.0.store.commit(extra) };
             return Ok((Started { run, number: None, repeated: true, status: "" }, ticket));
         }
         let number = self.next_number(&mut starts, tenant, &start.workflow)?;
         let origin = Origin::Start { number, given, cause: start.cause };
         let new = NewRun { id, workflow, version, origin, admission: None };
-        let mut writes = extra;
         let request = RequestRecord { run: id, body_hash: hash };
+        let mut writes = Vec::new();
         if let Some(key) = &start.idempotency_key {
             writes.push(Write::request(tenant, key, &request)?);
         }
         let prepared = self.prepare_run(&mut starts, tenant, (new, now), due)?;
+        writes.extend(extra(id, false)?);
         let (ticket, status) = self.order_run(prepared, writes, due);
         if let Some(key) = start.idempotency_key {
             starts.pending.insert((tenant.clone(), key), (request, ticket.clone()));
@@ -430,6 +447,10 @@ fn step_mistakes(
 /// Tells one request from another with the same key.
 fn hash_of(start: &StartRun) -> [u8; 32] {
     let StartRun { workflow, version, params, step_params, cause, .. } = start;
+    if let Cause::Signal { trigger, .. } = cause {
+        // A trigger's key alone says which run it is, whatever the signals say.
+        return Sha256::digest(trigger).into();
+    }
     // A request without a version has always been hashed like this.
     let version = Some(version).filter(|version| **version != VersionSelector::Default);
     let mut text = serde_json::json!([workflow, version, params]).to_string();

@@ -5,6 +5,7 @@
 //! tenant or name can be the prefix of another's rows. Nothing here reads or
 //! writes.
 
+mod triggers;
 mod workflows;
 
 use std::fmt;
@@ -63,6 +64,9 @@ enum Kind {
     RunSignalId = 0x54,
     Waitpoint = 0x55,
     SignalName = 0x56,
+    Trigger = 0x63,
+    TriggerPending = 0x64,
+    Firing = 0x65,
     Kv = 0x70,
     Secret = 0x71,
 }

@@ -28,6 +28,7 @@ mod split;
 mod strategy;
 mod tags;
 mod ticket;
+mod triggers;
 mod values;
 mod workflows;
 
@@ -58,6 +59,7 @@ pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointReco
 pub use sled::Options;
 pub use tags::TagLimit;
 pub use ticket::Ticket;
+pub use triggers::{FIRINGS_KEPT, FiringRecord, Outcome, TriggerRecord};
 pub use values::{SecretRecord, ValueRecord};
 pub use workflows::{
     DeletedWorkflow, Properties, VersionRecord, WorkflowAction, WorkflowChange, WorkflowRecord,

@@ -18,6 +18,7 @@ pub use breakpoints::BreakpointError;
 pub use change::PropertiesChange;
 pub use components::{PushError, Pushed};
 pub use tags::TagError;
+pub(super) use triggers::Changed;
 
 use super::{Driver, VersionSelector};
 use crate::store::{self, VersionRecord, WorkflowRecord};

@@ -4,6 +4,7 @@
 use super::super::Driver;
 use crate::store::{self, Ticket, WorkflowRecord, Write};
 use segno_engine::id::TenantId;
+use segno_engine::trigger::signal::SignalTrigger;
 use segno_engine::workflow::Workflow;
 use std::sync::Arc;
 
@@ -47,10 +48,21 @@ impl Driver {
     /// Orders the commit, and what follows from it for the triggers.
     fn commit_with_triggers(
         &self,
-        _tenant: &TenantId,
-        _changed: &Changed<'_>,
+        tenant: &TenantId,
+        changed: &Changed<'_>,
         writes: Vec<Write>,
     ) -> Result<Ticket, store::Error> {
-        Ok(self.0.store.commit(writes))
+        if let Some((version, workflow)) = &changed.active {
+            // A trigger may start a run of it before it can be read.
+            self.cache_workflow(tenant, *version, Arc::clone(workflow));
+        }
+        self.change_triggers(tenant, changed, writes)
+    }
+}
+
+impl Changed<'_> {
+    /// The triggers that signals set off from now on.
+    pub(in crate::driver) fn signal_triggers(&self) -> impl Iterator<Item = &SignalTrigger> {
+        self.active.iter().flat_map(|(_, workflow)| workflow.signal_triggers())
     }
 }
