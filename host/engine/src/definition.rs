@@ -38,6 +38,7 @@ mod step_param;
 mod strategy;
 mod subworkflow;
 mod tags;
+mod triggers;
 mod typed;
 mod wait;
 mod while_loop;
@@ -51,7 +52,9 @@ pub use self::while_loop::MAX_ITERATIONS_DEFAULT;
 
 use self::name::Name;
 use self::node::Mark;
+pub(crate) use self::quantity::show_ms;
 use self::reader::Reader;
+use crate::schedule::Schedule;
 use crate::workflow::{Limits, Pin, Workflow};
 
 /// The JSON Schema of definitions, draft 2020-12, for editors and other tools.
@@ -60,6 +63,15 @@ use crate::workflow::{Limits, Pin, Workflow};
 /// expressions and the operator's limits. `tests/schema` holds the two
 /// together: a key, default or bound that only one of them has fails there.
 pub const SCHEMA: &str = include_str!("definition/schema.json");
+
+/// The schedule that `source` says, a JSON or YAML map with the keys of an entry
+/// of `triggers:`, but without `id` and `paused`.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn check_schedule(source: &str) -> Result<Schedule, Vec<Problem>> {
+    triggers::schedule_alone(source)
+}
 
 /// What a definition needs to know about the place where it will run.
 pub trait Catalog {

@@ -67,6 +67,8 @@ pub struct References {
     pub own: BTreeSet<String>,
     /// The names in `run.x`.
     pub run: BTreeSet<String>,
+    /// Whether `schedule` is read.
+    pub reads_schedule: bool,
     /// Whether `params` is read as a whole.
     pub reads_params: bool,
     /// Whether `loop` is read as a whole.
@@ -79,7 +81,7 @@ impl References {
     /// Adds what `other` reads.
     pub fn extend(&mut self, other: &Self) {
         let Self { steps, params, loop_variables, own, run, .. } = other;
-        let Self { reads_params, reads_loop, reads_own, .. } = other;
+        let Self { reads_params, reads_loop, reads_own, reads_schedule, .. } = other;
         self.steps.extend(steps.iter().cloned());
         self.params.extend(params.iter().cloned());
         self.loop_variables.extend(loop_variables.iter().cloned());
@@ -88,6 +90,7 @@ impl References {
         self.reads_params |= reads_params;
         self.reads_loop |= reads_loop;
         self.reads_own |= reads_own;
+        self.reads_schedule |= reads_schedule;
     }
 }
 

@@ -24,6 +24,7 @@ pub mod permit;
 pub mod retry;
 pub mod rollup;
 pub mod run;
+pub mod schedule;
 pub mod scope;
 pub mod setting;
 pub mod settle;

@@ -8,7 +8,7 @@ pub use self::step::{Iterations, StepRun, StepState};
 pub use self::surroundings::Surroundings;
 
 use crate::command::Rejection;
-use crate::event::{Event, Given, Origin, Stop};
+use crate::event::{Cause, Event, Given, Origin, Stop};
 use crate::failure::Failure;
 use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
@@ -402,8 +402,21 @@ impl Scope for Run {
             workflow: &self.workflow.name,
             version: self.version,
             created_at: self.created_at,
+            scheduled_at: self.scheduled_at(),
             retries: self.generation.max(self.surroundings.retries),
         }
+    }
+}
+
+impl Run {
+    /// The instant of the schedule that started the run, or the one around it;
+    /// for any other, when it was created.
+    fn scheduled_at(&self) -> Timestamp {
+        let own = match &self.origin {
+            Origin::Start { cause: Cause::Schedule { at, .. }, .. } => Some(*at),
+            _ => None,
+        };
+        own.or(self.surroundings.scheduled_at).unwrap_or(self.created_at)
     }
 }
 

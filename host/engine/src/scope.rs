@@ -25,6 +25,69 @@ pub trait Scope {
 
     /// `run.id` and what else is known of the run.
     fn run(&self) -> RunFacts<'_>;
+
+    /// `schedule.at` and what else is known of an instant; `None` where no
+    /// schedule is about to start a run.
+    fn schedule(&self) -> Option<ScheduleFacts<'_>> {
+        None
+    }
+}
+
+/// What `schedule` has.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleFacts<'a> {
+    /// `schedule.id`: the schedule's name, or its id in the definition.
+    pub id: &'a str,
+    /// `schedule.at`: the instant.
+    pub at: Timestamp,
+    /// `schedule.local`: what the clocks show then, with their offset, as in
+    /// `2026-03-08T03:00:00-07:00`; `schedule.local_date` is its day.
+    pub local: &'a str,
+    /// `schedule.timezone`.
+    pub timezone: &'a str,
+}
+
+/// What is about to start a run, for the expressions of a trigger. They see
+/// nothing else.
+#[derive(Clone, Copy, Debug)]
+pub enum Occasion<'a> {
+    /// An instant of a schedule.
+    Schedule(ScheduleFacts<'a>),
+}
+
+impl Scope for Occasion<'_> {
+    fn params(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
+    fn loop_variables(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
+    fn step(&self, _: &str) -> Option<StepResult<'_>> {
+        None
+    }
+
+    /// Nothing that is true: a trigger's expressions that read `run` are refused
+    /// before.
+    fn run(&self) -> RunFacts<'_> {
+        let at = Timestamp(0);
+        RunFacts {
+            id: RunId::new(at, 0),
+            number: None,
+            workflow: "",
+            version: 0,
+            created_at: at,
+            scheduled_at: at,
+            retries: 0,
+        }
+    }
+
+    fn schedule(&self) -> Option<ScheduleFacts<'_>> {
+        match self {
+            Self::Schedule(facts) => Some(*facts),
+        }
+    }
 }
 
 /// What `run` has.
@@ -41,6 +104,9 @@ pub struct RunFacts<'a> {
     pub version: u64,
     /// `run.created_at`.
     pub created_at: Timestamp,
+    /// `run.scheduled_at`: the instant of the schedule that started it, and for
+    /// any other run when it was created.
+    pub scheduled_at: Timestamp,
     /// `run.retries`: how often the run was taken up again.
     pub retries: u32,
 }
@@ -144,6 +210,7 @@ pub(crate) mod tests {
                 workflow: "w",
                 version: 3,
                 created_at: Timestamp(1_000),
+                scheduled_at: Timestamp(500),
                 retries: 0,
             }
         }

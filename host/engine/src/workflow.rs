@@ -5,6 +5,7 @@ use crate::expression::Expression;
 use crate::grant::Grants;
 use crate::id::StepIndex;
 use crate::retry::RetryRule;
+use crate::schedule::Trigger;
 use crate::setting::Setting;
 use crate::strategy::RunStrategy;
 use crate::template::Template;
@@ -33,6 +34,8 @@ pub struct Workflow {
     pub params: Vec<Param>,
     /// A run that is not over after so long is timed out.
     pub timeout: Option<Setting>,
+    /// What starts runs of it, in the order of the definition.
+    pub triggers: Vec<Trigger>,
     /// The steps.
     pub body: Body,
 }

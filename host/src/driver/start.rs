@@ -387,7 +387,15 @@ pub(super) fn facts(
     version: u64,
     created_at: Timestamp,
 ) -> RunFacts<'_> {
-    RunFacts { id, number: None, workflow: &workflow.name, version, created_at, retries: 0 }
+    RunFacts {
+        id,
+        number: None,
+        workflow: &workflow.name,
+        version,
+        created_at,
+        scheduled_at: created_at,
+        retries: 0,
+    }
 }
 
 /// What a run begins with.

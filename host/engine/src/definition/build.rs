@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// The workflow, `None` if something is missing in the draft.
 pub(super) fn workflow(draft: Draft, outer_steps: &mut OuterSteps) -> Option<Workflow> {
     let Draft { name, description, owner, tags, run_strategy, .. } = draft;
-    let Draft { step_concurrency, run_step_concurrency, params, timeout, .. } = draft;
+    let Draft { step_concurrency, run_step_concurrency, params, timeout, triggers, .. } = draft;
     let body = body(draft.body, outer_steps)?;
     Some(Workflow {
         name,
@@ -26,6 +26,7 @@ pub(super) fn workflow(draft: Draft, outer_steps: &mut OuterSteps) -> Option<Wor
         run_step_concurrency,
         params,
         timeout,
+        triggers,
         body,
     })
 }

@@ -6,6 +6,7 @@ use super::site::Site;
 use crate::expression::{Expression, References};
 use crate::grant::Grants;
 use crate::retry::RetryRule;
+use crate::schedule::Trigger;
 use crate::setting::Setting;
 use crate::strategy::RunStrategy;
 use crate::template::Template;
@@ -27,6 +28,7 @@ pub(super) struct Draft {
     /// with; `None` if they could not be read.
     pub(super) param_names: Option<Vec<String>>,
     pub(super) timeout: Option<Setting>,
+    pub(super) triggers: Vec<Trigger>,
     /// What the expressions outside of the body read.
     pub(super) uses: Vec<Use>,
     pub(super) body: DraftBody,

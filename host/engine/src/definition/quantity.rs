@@ -80,7 +80,7 @@ pub(super) fn show_bytes(bytes: u64) -> String {
 }
 
 /// A time as an author would write it.
-pub(super) fn show_ms(millis: u64) -> String {
+pub(crate) fn show_ms(millis: u64) -> String {
     const UNITS: [(&str, u64); 5] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let mut rest = millis;

@@ -4,7 +4,7 @@ use crate::expression::References;
 
 /// What a workflow's own params may read of `run`: the rest is not known before
 /// the run is there.
-const RUN_BEFORE: [&str; 4] = ["id", "workflow", "version", "created_at"];
+const RUN_BEFORE: [&str; 5] = ["id", "workflow", "version", "created_at", "scheduled_at"];
 
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Site {
     Setting,
     /// What a step without code does, said when its params are known.
     Work,
+    /// A param of a schedule.
+    Schedule,
     /// Anywhere else.
     Plain,
 }
@@ -26,7 +28,7 @@ impl Site {
     pub(super) fn reads_steps(self) -> bool {
         match self {
             Self::StepParam | Self::Work | Self::Plain => true,
-            Self::WorkflowParam | Self::Setting => false,
+            Self::WorkflowParam | Self::Setting | Self::Schedule => false,
         }
     }
 
@@ -37,7 +39,16 @@ impl Site {
 
     /// What may not be read here though it is there elsewhere, with the remedies.
     pub(super) fn refused(self, references: &References) -> Vec<(String, &'static str)> {
+        if self == Self::Schedule {
+            return refused_in_schedule(references).into_iter().collect();
+        }
         let mut refused = Vec::new();
+        if references.reads_schedule {
+            refused.push((
+                "schedule is read outside of the params of a schedule".to_owned(),
+                "read run.scheduled_at, or a param that the schedule gives",
+            ));
+        }
         if let Some(id) = references.steps.first().filter(|_| !self.reads_steps()) {
             refused.push(match self {
                 Self::WorkflowParam => (
@@ -60,9 +71,26 @@ impl Site {
         if let (Self::WorkflowParam, Some(name)) = (self, references.run.iter().find(unknown)) {
             refused.push((
                 format!("run.{name} is not known when params get their values"),
-                "there are run.id, run.workflow, run.version and run.created_at",
+                "there are run.id, run.workflow, run.version, run.created_at and run.scheduled_at",
             ));
         }
         refused
     }
+}
+
+/// What the params of a schedule may not read.
+fn refused_in_schedule(references: &References) -> Option<(String, &'static str)> {
+    let References { steps, params, loop_variables, own, run, .. } = references;
+    let first = |names: &std::collections::BTreeSet<String>, reads: bool, root: &str| {
+        let name = names.first().map(|name| format!("{root}.{name}"));
+        name.or_else(|| reads.then(|| root.to_owned()))
+    };
+    let read = first(steps, false, "steps")
+        .or_else(|| first(params, references.reads_params, "params"))
+        .or_else(|| first(loop_variables, references.reads_loop, "loop"))
+        .or_else(|| first(own, references.reads_own, "self"))
+        .or_else(|| first(run, false, "run"))?;
+    let remedy = "use schedule.at, schedule.local, schedule.local_date, schedule.timezone or \
+                  schedule.id";
+    Some((format!("{read} is not there when a schedule fires"), remedy))
 }

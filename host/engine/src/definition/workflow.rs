@@ -6,7 +6,7 @@ use super::field::{Field, Fields, Keys};
 use super::name::Name;
 use super::node::Node;
 use super::reader::Reader;
-use super::{param, setting, strategy, tags};
+use super::{param, setting, strategy, tags, triggers};
 
 /// The most steps that may run code at once.
 const CONCURRENCY_MAX: u64 = 10_000;
@@ -23,10 +23,11 @@ const KEYS: Keys = Keys {
         "run_step_concurrency",
         "timeout",
         "params",
+        "triggers",
         "steps",
         "output",
     ],
-    planned: &["triggers", "grants"],
+    planned: &["grants"],
 };
 
 /// Reads a whole definition.
@@ -53,6 +54,9 @@ pub(super) fn read(root: &Node, reader: &mut Reader<'_>) -> Draft {
         draft.timeout = setting::timeout(&field, &mut draft.uses, reader);
     }
     param::read(&fields, &mut draft, reader);
+    if let Some(field) = fields.get("triggers") {
+        draft.triggers = triggers::read(&field, &mut draft.uses, reader);
+    }
     draft.body = body::read(&fields, reader);
     draft
 }

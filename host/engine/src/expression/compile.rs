@@ -3,7 +3,7 @@
 //! resolved, and everything that could only fail later is refused now.
 
 use super::References;
-use super::fact::Fact;
+use super::fact::{Fact, ScheduleFact};
 use super::function;
 use super::literal::{constant, text_literal};
 use super::node::{Comprehension, Macro, Node, Operator};
@@ -33,7 +33,7 @@ const NESTING_MAX: usize = 64;
 const LOOP: &str = "LOOP";
 
 /// The names that an expression may start from.
-const ROOTS: [&str; 5] = ["params", "steps", "loop", "self", "run"];
+const ROOTS: [&str; 6] = ["params", "steps", "loop", "self", "run", "schedule"];
 
 /// The types by name, for `type(x) == string`.
 const TYPES: [&str; 13] = [
@@ -206,6 +206,7 @@ impl Compiler {
                 Ok(Node::Loop)
             }
             "run" => Err("run alone is nothing; write run.id".to_owned()),
+            "schedule" => Err("schedule alone is nothing; write schedule.at".to_owned()),
             "steps" => {
                 Err("which step is read has to be plain; write steps.<id> or steps['<id>']"
                     .to_owned())
@@ -247,6 +248,11 @@ impl Compiler {
                 let fact = Fact::named(field)?;
                 self.references.run.insert(field.to_owned());
                 return Ok(if test { Node::HasFact(fact) } else { Node::Fact(fact) });
+            }
+            "schedule" => {
+                let fact = ScheduleFact::named(field)?;
+                self.references.reads_schedule = true;
+                return Ok(if test { Node::HasSchedule(fact) } else { Node::Schedule(fact) });
             }
             "steps" => {
                 self.references.steps.insert(field.to_owned());

@@ -87,6 +87,8 @@ impl<'a> Evaluation<'a> {
             Node::Own => Ok(Value::from(self.scope.own_params().value())),
             Node::Fact(fact) => fact.value(self.scope.run()),
             Node::HasFact(fact) => Ok(Value::Bool(fact.value(self.scope.run()).is_ok())),
+            Node::Schedule(fact) => fact.value(self.scope.schedule()),
+            Node::HasSchedule(fact) => Ok(Value::Bool(fact.value(self.scope.schedule()).is_ok())),
             Node::Output(id) => {
                 let output = output(self.scope, id).map_err(Halt::Fault)?;
                 Ok(output.map_or(Value::Null, |output| Value::from(output.value())))

@@ -1,11 +1,11 @@
-//! What `run` has, in an expression.
+//! What `run` and `schedule` have, in an expression.
 
 use super::meter::Halt;
 use super::value::{Text, Value};
 use crate::id::Timestamp;
-use crate::scope::RunFacts;
+use crate::scope::{RunFacts, ScheduleFacts};
 use crate::suggestion::closest;
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 
 /// One field of `run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,17 +15,38 @@ pub(crate) enum Fact {
     Workflow,
     Version,
     CreatedAt,
+    ScheduledAt,
     Retries,
 }
 
 /// Every field by name.
-const FACTS: [(&str, Fact); 6] = [
+const FACTS: [(&str, Fact); 7] = [
     ("id", Fact::Id),
     ("number", Fact::Number),
     ("workflow", Fact::Workflow),
     ("version", Fact::Version),
     ("created_at", Fact::CreatedAt),
+    ("scheduled_at", Fact::ScheduledAt),
     ("retries", Fact::Retries),
+];
+
+/// One field of `schedule`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScheduleFact {
+    Id,
+    At,
+    Local,
+    LocalDate,
+    Timezone,
+}
+
+/// Every field of `schedule` by name.
+const SCHEDULE_FACTS: [(&str, ScheduleFact); 5] = [
+    ("at", ScheduleFact::At),
+    ("local", ScheduleFact::Local),
+    ("local_date", ScheduleFact::LocalDate),
+    ("timezone", ScheduleFact::Timezone),
+    ("id", ScheduleFact::Id),
 ];
 
 impl Fact {
@@ -34,14 +55,7 @@ impl Fact {
     /// # Errors
     /// There is none.
     pub(crate) fn named(name: &str) -> Result<Self, String> {
-        if let Some((_, fact)) = FACTS.iter().find(|(known, _)| *known == name) {
-            return Ok(*fact);
-        }
-        let names = FACTS.map(|(known, _)| known);
-        Err(match closest(name, names) {
-            Some(similar) => format!("unknown name run.{name}; did you mean run.{similar}?"),
-            None => format!("unknown name run.{name}; a run has {}", names.join(", ")),
-        })
+        among(&FACTS, ("run", name))
     }
 
     /// Its value for a run.
@@ -60,10 +74,60 @@ impl Fact {
             },
             Self::Workflow => Ok(Value::Text(Text::Borrowed(run.workflow))),
             Self::Version => Ok(whole(run.version)),
-            Self::CreatedAt => instant(run.created_at),
+            Self::CreatedAt => instant("run.created_at", run.created_at),
+            Self::ScheduledAt => instant("run.scheduled_at", run.scheduled_at),
             Self::Retries => Ok(Value::Int(run.retries.into())),
         }
     }
+}
+
+impl ScheduleFact {
+    /// The field with this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        among(&SCHEDULE_FACTS, ("schedule", name))
+    }
+
+    /// Its value at an instant.
+    ///
+    /// # Errors
+    /// There is none here.
+    pub(crate) fn value(self, facts: Option<ScheduleFacts<'_>>) -> Result<Value<'_>, Halt> {
+        let Some(facts) = facts else {
+            let text = "schedule is not known here; only the params of a schedule read it, others \
+                        read run.scheduled_at";
+            return Err(Halt::Missing(text.to_owned()));
+        };
+        match self {
+            Self::Id => Ok(Value::Text(Text::Borrowed(facts.id))),
+            Self::At => instant("schedule.at", facts.at),
+            Self::Local => Ok(Value::Text(Text::Borrowed(facts.local))),
+            Self::LocalDate => {
+                let day = facts.local.split('T').next().unwrap_or_default();
+                day.parse::<NaiveDate>().map(Value::Date).map_err(|_| {
+                    Halt::Missing("schedule.local_date is outside of the calendar".to_owned())
+                })
+            }
+            Self::Timezone => Ok(Value::Text(Text::Borrowed(facts.timezone))),
+        }
+    }
+}
+
+/// The field of `root` with this name.
+fn among<T: Copy, const N: usize>(
+    known: &[(&'static str, T); N],
+    (root, name): (&str, &str),
+) -> Result<T, String> {
+    if let Some((_, fact)) = known.iter().find(|(known, _)| *known == name) {
+        return Ok(*fact);
+    }
+    let names = known.each_ref().map(|(known, _)| *known);
+    Err(match closest(name, names) {
+        Some(similar) => format!("unknown name {root}.{name}; did you mean {root}.{similar}?"),
+        None => format!("unknown name {root}.{name}; a {root} has {}", names.join(", ")),
+    })
 }
 
 fn whole<'a>(number: u64) -> Value<'a> {
@@ -73,10 +137,10 @@ fn whole<'a>(number: u64) -> Value<'a> {
     }
 }
 
-fn instant<'a>(moment: Timestamp) -> Result<Value<'a>, Halt> {
+fn instant<'a>(name: &str, moment: Timestamp) -> Result<Value<'a>, Halt> {
     let instant = i64::try_from(moment.0).ok().and_then(DateTime::from_timestamp_millis);
     match instant {
         Some(instant) => Ok(Value::Other(cel::Value::Timestamp(instant.fixed_offset()))),
-        None => Err(Halt::Missing("run.created_at is outside of the calendar".to_owned())),
+        None => Err(Halt::Missing(format!("{name} is outside of the calendar"))),
     }
 }

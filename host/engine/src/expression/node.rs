@@ -1,7 +1,7 @@
 //! An expression, checked and with its names resolved: what the evaluation
 //! walks over.
 
-use super::fact::Fact;
+use super::fact::{Fact, ScheduleFact};
 use super::function::Body;
 use super::pattern::Pattern;
 use super::value::Value;
@@ -20,6 +20,10 @@ pub(crate) enum Node {
     Fact(Fact),
     /// `has(run.<fact>)`.
     HasFact(Fact),
+    /// `schedule.<fact>`.
+    Schedule(ScheduleFact),
+    /// `has(schedule.<fact>)`.
+    HasSchedule(ScheduleFact),
     /// `steps.<id>.output`.
     Output(String),
     /// `has(steps.<id>.output)`.

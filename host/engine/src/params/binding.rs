@@ -104,7 +104,15 @@ impl Workflow {
         let created_at = Timestamp(0);
         let id = RunId::new(created_at, 0);
         let workflow = self.name.as_str();
-        let run = RunFacts { id, number: None, workflow, version: 0, created_at, retries: 0 };
+        let run = RunFacts {
+            id,
+            number: None,
+            workflow,
+            version: 0,
+            created_at,
+            scheduled_at: created_at,
+            retries: 0,
+        };
         self.bind(given, ParamSource::Start, run).map(|bound| bound.values)
     }
 }

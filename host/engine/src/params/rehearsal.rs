@@ -34,7 +34,15 @@ impl Workflow {
     pub fn rehearse(&self, now: Timestamp) -> Vec<(String, String)> {
         let id = RunId::new(now, 0);
         let workflow = self.name.as_str();
-        let run = RunFacts { id, number: None, workflow, version: 1, created_at: now, retries: 0 };
+        let run = RunFacts {
+            id,
+            number: None,
+            workflow,
+            version: 1,
+            created_at: now,
+            scheduled_at: now,
+            retries: 0,
+        };
         let mut problems = Vec::new();
         let mut slots = Vec::new();
         for param in &self.params {

@@ -44,7 +44,15 @@ fn workflow(params: &[(&str, Value)]) -> Workflow {
 fn facts() -> RunFacts<'static> {
     let created_at = Timestamp(1_000);
     let id = RunId::new(created_at, 0);
-    RunFacts { id, number: None, workflow: "w", version: 3, created_at, retries: 0 }
+    RunFacts {
+        id,
+        number: None,
+        workflow: "w",
+        version: 3,
+        created_at,
+        scheduled_at: created_at,
+        retries: 0,
+    }
 }
 
 fn map(value: &Value) -> Map<String, Value> {

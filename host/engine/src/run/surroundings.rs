@@ -3,7 +3,7 @@
 
 use super::{Iterations, Run};
 use crate::event::{Given, Origin};
-use crate::id::{RunId, StepIndex};
+use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::scope::Scope;
 use crate::workflow::StepKind;
@@ -21,6 +21,9 @@ pub struct Surroundings {
     pub(super) steps: Arc<BTreeMap<String, Seen>>,
     /// How often the run that somebody started was taken up again.
     pub(super) retries: u32,
+    /// The instant of the schedule that started that run; otherwise when it was
+    /// created.
+    pub(super) scheduled_at: Option<Timestamp>,
 }
 
 /// What a body sees of a step around it.
@@ -39,6 +42,7 @@ impl Surroundings {
             step_params: given.step_params.clone(),
             steps: Arc::default(),
             retries: 0,
+            scheduled_at: None,
         }
     }
 
@@ -73,8 +77,13 @@ impl Run {
                 Seen { status, output: result.output.cloned(), params: result.params.cloned() };
             Some((id.clone(), seen))
         });
-        let retries = self.run().retries;
-        Surroundings { steps: Arc::new(seen.collect()), retries, ..self.surroundings.clone() }
+        let run = self.run();
+        Surroundings {
+            steps: Arc::new(seen.collect()),
+            retries: run.retries,
+            scheduled_at: Some(run.scheduled_at),
+            ..self.surroundings.clone()
+        }
     }
 
     /// The run that iteration `index` of `step` is.
