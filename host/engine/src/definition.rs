@@ -31,6 +31,7 @@ mod quantity;
 mod reader;
 mod retry;
 mod setting;
+mod signal_trigger;
 mod site;
 mod source;
 mod step;

@@ -31,6 +31,12 @@ pub trait Scope {
     fn schedule(&self) -> Option<ScheduleFacts<'_>> {
         None
     }
+
+    /// `signal` or `signals`, and `trigger`: a JSON object that has them; `None`
+    /// where no signals are about to start a run.
+    fn of_trigger(&self) -> Option<&Payload> {
+        None
+    }
 }
 
 /// What `schedule` has.
@@ -53,6 +59,8 @@ pub struct ScheduleFacts<'a> {
 pub enum Occasion<'a> {
     /// An instant of a schedule.
     Schedule(ScheduleFacts<'a>),
+    /// Signals: a JSON object with `signal` or `signals`, and `trigger`.
+    Signals(&'a Payload),
 }
 
 impl Scope for Occasion<'_> {
@@ -86,6 +94,14 @@ impl Scope for Occasion<'_> {
     fn schedule(&self) -> Option<ScheduleFacts<'_>> {
         match self {
             Self::Schedule(facts) => Some(*facts),
+            Self::Signals(_) => None,
+        }
+    }
+
+    fn of_trigger(&self) -> Option<&Payload> {
+        match self {
+            Self::Schedule(_) => None,
+            Self::Signals(facts) => Some(facts),
         }
     }
 }

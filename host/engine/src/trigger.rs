@@ -2,3 +2,4 @@
 //! together is `join`'s to say; nothing here starts a run.
 
 pub mod join;
+pub mod signal;

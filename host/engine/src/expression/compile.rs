@@ -3,7 +3,7 @@
 //! resolved, and everything that could only fail later is refused now.
 
 use super::References;
-use super::fact::{Fact, ScheduleFact};
+use super::fact::{Fact, OfTrigger, ScheduleFact};
 use super::function;
 use super::literal::{constant, text_literal};
 use super::node::{Comprehension, Macro, Node, Operator};
@@ -33,7 +33,8 @@ const NESTING_MAX: usize = 64;
 const LOOP: &str = "LOOP";
 
 /// The names that an expression may start from.
-const ROOTS: [&str; 6] = ["params", "steps", "loop", "self", "run", "schedule"];
+const ROOTS: [&str; 9] =
+    ["params", "steps", "loop", "self", "run", "schedule", "signal", "signals", "trigger"];
 
 /// The types by name, for `type(x) == string`.
 const TYPES: [&str; 13] = [
@@ -206,6 +207,11 @@ impl Compiler {
                 Ok(Node::Loop)
             }
             "run" => Err("run alone is nothing; write run.id".to_owned()),
+            "signal" | "signals" | "trigger" => {
+                let what = OfTrigger::named(name);
+                self.references.of_trigger.insert(what);
+                Ok(Node::OfTrigger(what))
+            }
             "schedule" => Err("schedule alone is nothing; write schedule.at".to_owned()),
             "steps" => {
                 Err("which step is read has to be plain; write steps.<id> or steps['<id>']"
@@ -253,6 +259,10 @@ impl Compiler {
                 let fact = ScheduleFact::named(field)?;
                 self.references.reads_schedule = true;
                 return Ok(if test { Node::HasSchedule(fact) } else { Node::Schedule(fact) });
+            }
+            "signal" | "trigger" if !test => {
+                OfTrigger::named(root).check(field)?;
+                self.name(root)?
             }
             "steps" => {
                 self.references.steps.insert(field.to_owned());

@@ -3,9 +3,8 @@
 
 use super::join::JoinValues;
 use crate::expression::Expression;
-use crate::id::{RunId, Timestamp};
 use crate::payload::Payload;
-use crate::scope::{RunFacts, Scope, StepResult};
+use crate::scope::Occasion;
 use crate::signal::{Params, Pattern};
 use crate::template::Template;
 use serde::{Deserialize, Serialize};
@@ -112,9 +111,7 @@ impl SignalTrigger {
     /// All that it says, as text: equal for two triggers that do the same.
     pub fn says(&self) -> String {
         let text = |template: &Option<Template>| template.as_ref().map(Template::to_string);
-        let part = |Part { name, pattern, join }: &Part| {
-            json!({ "name": name, "match": pattern.to_value(), "join": join })
-        };
+        let part = |Part { name, pattern, join }: &Part| json!({ "name": name, "match": pattern.to_value(), "join": join });
         json!({
             "signals": self.parts.iter().map(part).collect::<Vec<_>>(),
             "single": self.is_single,
@@ -131,7 +128,8 @@ impl SignalTrigger {
     /// # Errors
     /// An expression has no value, or one that is no good; with its place.
     pub fn judge(&self, trigger: &str, set: &[Given]) -> Result<Verdict, String> {
-        let scope = Facts::new(self.is_single, trigger, set);
+        let facts = facts(self.is_single, trigger, set);
+        let scope = Occasion::Signals(&facts);
         if let Some(when) = &self.when
             && !when.holds(&scope).map_err(|error| format!("when: {} {error}", when.source()))?
         {
@@ -155,7 +153,7 @@ impl SignalTrigger {
     }
 }
 
-fn key_of(key: &Template, scope: &Facts) -> Result<String, String> {
+fn key_of(key: &Template, scope: &Occasion<'_>) -> Result<String, String> {
     let rendered = key.render(scope).map_err(|error| format!("key: {error}"))?;
     let text = match rendered.value() {
         Value::String(text) => text.clone(),
@@ -173,18 +171,14 @@ fn key_of(key: &Template, scope: &Facts) -> Result<String, String> {
 }
 
 /// What the expressions of a trigger read.
-struct Facts(Payload);
-
-impl Facts {
-    fn new(is_single: bool, trigger: &str, set: &[Given]) -> Self {
-        let signals: Vec<_> = set.iter().map(Given::document).collect();
-        let signals = match (is_single, signals.as_slice()) {
-            (true, [only]) => ("signal", only.clone()),
-            _ => ("signals", Payload::from_elements(signals.iter())),
-        };
-        let trigger = Payload::from(json!({ "id": trigger }));
-        Self(Payload::from_fields([signals, ("trigger", trigger)].into_iter()))
-    }
+fn facts(is_single: bool, trigger: &str, set: &[Given]) -> Payload {
+    let signals: Vec<_> = set.iter().map(Given::document).collect();
+    let signals = match (is_single, signals.as_slice()) {
+        (true, [only]) => ("signal", only.clone()),
+        _ => ("signals", Payload::from_elements(signals.iter())),
+    };
+    let trigger = Payload::from(json!({ "id": trigger }));
+    Payload::from_fields([signals, ("trigger", trigger)].into_iter())
 }
 
 impl Given {
