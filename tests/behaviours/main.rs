@@ -52,4 +52,5 @@ mod permits;
 mod samples;
 mod stage;
 mod starts;
+mod triggers;
 mod views;

@@ -22,6 +22,7 @@ mod step_view;
 mod steps;
 mod tags;
 mod timeline;
+mod triggers;
 mod user;
 mod view;
 mod waitpoints;
@@ -97,6 +98,9 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(breakpoints::set))
         .routes(routes!(breakpoints::list))
         .routes(routes!(breakpoints::delete))
+        .routes(routes!(triggers::list))
+        .routes(routes!(triggers::get))
+        .routes(routes!(triggers::firings))
         .routes(routes!(tags::set))
         .routes(routes!(tags::list))
         .routes(routes!(tags::delete))

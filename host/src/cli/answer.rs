@@ -266,6 +266,50 @@ pub(super) struct WorkflowChange {
     pub(super) after: Map<String, Value>,
 }
 
+/// A trigger that signals set off.
+#[derive(Debug, Deserialize)]
+pub(super) struct Trigger {
+    pub(super) workflow: String,
+    pub(super) id: String,
+    pub(super) version: u64,
+    pub(super) subscribed: bool,
+    pub(super) since: String,
+    pub(super) signals: Vec<TriggerPart>,
+    pub(super) pending: u64,
+    pub(super) dropped: u64,
+    pub(super) firings: u64,
+}
+
+/// One of the signals that set a trigger off.
+#[derive(Debug, Deserialize)]
+pub(super) struct TriggerPart {
+    pub(super) name: String,
+    #[serde(rename = "match")]
+    pub(super) pattern: Box<RawValue>,
+    pub(super) join: Vec<String>,
+    pub(super) place: u64,
+}
+
+/// What became of signals that a trigger used.
+#[derive(Debug, Deserialize)]
+pub(super) struct Firing {
+    pub(super) number: u64,
+    pub(super) at: String,
+    pub(super) signals: Vec<SignalNumber>,
+    pub(super) outcome: String,
+    pub(super) run: Option<String>,
+    pub(super) repeated: Option<bool>,
+    pub(super) kept: Option<bool>,
+    pub(super) message: Option<String>,
+}
+
+/// A signal, by its name and number.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignalNumber {
+    pub(super) name: String,
+    pub(super) sequence: u64,
+}
+
 /// A tag with a limit.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag {

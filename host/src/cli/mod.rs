@@ -22,6 +22,7 @@ mod signal;
 mod table;
 mod tag;
 mod terminal;
+mod trigger;
 mod workflow;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -83,6 +84,9 @@ enum Verb {
     /// Publish signals, and see which there were
     #[command(subcommand)]
     Signal(signal::Verb),
+    /// See which signals start runs, and what became of them
+    #[command(subcommand)]
+    Trigger(trigger::Verb),
     /// Limit how many steps with a tag run code at once
     #[command(subcommand)]
     Tag(tag::Verb),
@@ -128,6 +132,7 @@ fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Verb::Workflow(verb) => workflow::perform(verb, &client, terminal),
         Verb::Run(verb) => run::perform(verb, &client, terminal),
         Verb::Signal(verb) => signal::perform(verb, &client, terminal),
+        Verb::Trigger(verb) => trigger::perform(verb, &client, terminal),
         Verb::Tag(verb) => tag::perform(verb, &client, terminal),
         Verb::Breakpoint(verb) => breakpoint::perform(verb, &client, terminal),
         Verb::Secret(verb) => secret::perform(verb, &client, terminal),

@@ -194,3 +194,6 @@ impl Given {
         Payload::from_fields(fields.into_iter())
     }
 }
+
+#[cfg(test)]
+mod tests;
