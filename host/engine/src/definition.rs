@@ -25,6 +25,7 @@ mod name;
 mod node;
 mod outputs;
 mod param;
+mod pattern;
 mod place;
 mod problem;
 mod quantity;

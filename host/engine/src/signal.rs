@@ -1,9 +1,14 @@
-//! Which signals a step waits for. A signal's params are scalars by name, and a
-//! pattern fits when it has members that are equal to some of them.
+//! By what signals are found. A signal's params are scalars by name; a pattern
+//! says what they must be.
+
+mod pattern;
+
+pub use self::pattern::{OPERATORS, Pattern, Test, VALUES_MAX, check_test};
 
 use crate::payload::Payload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,7 +22,8 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub const TEXT_BYTES_MAX: usize = 256;
 
 /// A value by which signals are found. Numbers with an integral value are
-/// integers, so that `2` and `2.0` are equal.
+/// integers if 64 bits have room for them, so that `2` and `2.0` are equal.
+/// `compare` says which of two is higher; the order of `Ord` has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scalar {
     /// Text.
@@ -30,7 +36,7 @@ pub enum Scalar {
     Boolean(bool),
 }
 
-/// The params of a signal, or those that a pattern asks for.
+/// The params of a signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Params(BTreeMap<String, Scalar>);
 
@@ -73,11 +79,6 @@ impl Params {
         let value = Payload::parse(text)
             .map_err(|error| BadParams(format!("a signal's params are no JSON: {error}")))?;
         Self::of(value.value())
-    }
-
-    /// Whether `params` has all of these, with equal values.
-    pub fn fit(&self, params: &Self) -> bool {
-        self.0.iter().all(|(name, wanted)| params.0.get(name) == Some(wanted))
     }
 
     /// The params by name, in order.
@@ -123,11 +124,31 @@ impl Scalar {
             return Self::Integer(integer);
         }
         let float = number.as_f64().unwrap_or_default();
-        // Every integral double below 2^63 is exactly one integer.
-        if float.fract() == 0.0 && float.abs() < 9.2e18 {
+        // Every integral double from -2^63 to below 2^63 is exactly one integer.
+        if float.fract() == 0.0 && (-INTEGERS_END..INTEGERS_END).contains(&float) {
             return Self::Integer(float as i64);
         }
         Self::Number(float.to_bits())
+    }
+
+    /// Which of two values of one type is higher; numbers exactly, text by its
+    /// bytes. Nothing for values of different types.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => Some(one.cmp(other)),
+            (Self::Boolean(one), Self::Boolean(other)) => Some(one.cmp(other)),
+            (Self::Integer(one), Self::Integer(other)) => Some(one.cmp(other)),
+            (Self::Number(one), Self::Number(other)) => {
+                f64::from_bits(*one).partial_cmp(&f64::from_bits(*other))
+            }
+            (Self::Integer(one), Self::Number(other)) => {
+                Some(compare_exactly(*one, f64::from_bits(*other)))
+            }
+            (Self::Number(one), Self::Integer(other)) => {
+                Some(compare_exactly(*other, f64::from_bits(*one)).reverse())
+            }
+            _ => None,
+        }
     }
 
     /// The value as JSON.
@@ -139,6 +160,22 @@ impl Scalar {
             Self::Boolean(flag) => Value::from(*flag),
         }
     }
+}
+
+/// 2^63, above every integer.
+const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
+
+/// How a whole number compares to a double, without rounding it.
+fn compare_exactly(integer: i64, double: f64) -> Ordering {
+    if double >= INTEGERS_END {
+        return Ordering::Less;
+    }
+    if double < -INTEGERS_END {
+        return Ordering::Greater;
+    }
+    let whole = double.trunc();
+    let fraction = 0.0_f64.partial_cmp(&(double - whole)).unwrap_or(Ordering::Equal);
+    integer.cmp(&(whole as i64)).then(fraction)
 }
 
 /// Checks the name of a signal or of one of its params.
@@ -174,12 +211,32 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_fits_when_its_members_are_there() {
-        let given = params(json!({ "order": "a1", "amount": 2, "paid": true }));
-        assert!(params(json!({})).fit(&given));
-        assert!(params(json!({ "amount": 2.0, "paid": true })).fit(&given));
-        assert!(!params(json!({ "order": "a2" })).fit(&given));
-        assert!(!params(json!({ "colour": "red" })).fit(&given));
+    fn numbers_compare_without_loss() {
+        let scalar = |value: Value| params(json!({ "n": value })).get("n").cloned().unwrap();
+        let order = [
+            json!(-1e300),
+            json!(-9_223_372_036_854_775_808_i64),
+            json!(-9_223_372_036_854_774_784.0),
+            json!(-0.5),
+            json!(0),
+            json!(2),
+            json!(2.25),
+            json!(9_007_199_254_740_992_i64),
+            json!(9_007_199_254_740_993_i64),
+            json!(9_221_120_237_041_090_560.0),
+            json!(i64::MAX),
+            json!(9_223_372_036_854_775_808.0),
+        ];
+        for (one, lower) in order.iter().enumerate() {
+            for (other, higher) in order.iter().enumerate() {
+                let compared = scalar(lower.clone()).compare(&scalar(higher.clone()));
+                assert_eq!(compared, Some(one.cmp(&other)), "{lower} and {higher}");
+            }
+        }
+        assert_eq!(scalar(json!(2)), scalar(json!(2.0)));
+        assert_eq!(scalar(json!(-0.0)), scalar(json!(0)));
+        let near = json!(9_221_120_237_041_090_560_i64);
+        assert_eq!(scalar(near), scalar(json!(9_221_120_237_041_090_560.0)));
     }
 
     #[test]

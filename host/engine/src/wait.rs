@@ -2,7 +2,7 @@
 //! attempt has the same wait at `sequence`; what it was given is recorded there.
 
 use crate::id::{RunId, Timestamp};
-use crate::signal::Params;
+use crate::signal::Pattern;
 use serde::{Deserialize, Serialize};
 
 /// The conditions of one wait: the first that holds ends it. Each has the place
@@ -37,8 +37,8 @@ pub struct SignalWait {
     pub index: u32,
     /// The signal's name.
     pub name: String,
-    /// What its params must have.
-    pub params: Params,
+    /// What its params must be.
+    pub pattern: Pattern,
     /// Only a signal with a higher sequence counts: all up to here were looked
     /// at before the wait began, or do not count.
     pub after: u64,

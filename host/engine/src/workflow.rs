@@ -339,8 +339,8 @@ pub struct Subworkflow {
 pub struct Gate {
     /// The signal's name.
     pub signal: Template,
-    /// What its params must have: a JSON object.
-    pub params: Template,
+    /// What its params must be: a JSON object of values and tests.
+    pub pattern: Template,
 }
 
 /// A component, found once, when the workflow was pushed.

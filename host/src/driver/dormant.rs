@@ -12,7 +12,7 @@ use segno_engine::command::Command;
 use segno_engine::event::{Event, Origin, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::run::{Run, Surroundings};
-use segno_engine::signal::Params;
+use segno_engine::signal::Pattern;
 use segno_engine::wait::SignalWait;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -37,7 +37,7 @@ pub(super) struct Dormant {
     pub(super) permits: Vec<(StepIndex, Vec<String>)>,
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// A run that goes on so soon stays in memory, unless a guest has made room.
 const SOON_MS: u64 = 10_000;
@@ -71,15 +71,15 @@ impl Dormant {
     }
 
     /// The conditions of an open run, as the index of signals takes them.
-    pub(super) fn waiters_of(run: &Run) -> Vec<(String, Params, Waiter)> {
+    pub(super) fn waiters_of(run: &Run) -> Vec<(String, Pattern, Waiter)> {
         Self::of(run).waiters(run.id())
     }
 
     /// The conditions, as the index of signals takes them.
-    pub(super) fn waiters(self, run: RunId) -> Vec<(String, Params, Waiter)> {
+    pub(super) fn waiters(self, run: RunId) -> Vec<(String, Pattern, Waiter)> {
         let waiter = |(step, sequence, wait): (StepIndex, u64, SignalWait)| {
-            let SignalWait { index, name, params, after } = wait;
-            (name, params, Waiter { run, step, sequence, index, after })
+            let SignalWait { index, name, pattern, after } = wait;
+            (name, pattern, Waiter { run, step, sequence, index, after })
         };
         self.signals.into_iter().map(waiter).collect()
     }
@@ -319,14 +319,14 @@ pub(super) fn origin_of(history: &[Record]) -> Option<&Origin> {
 }
 
 /// The signals that the steps of a run wait for.
-fn subscriptions(run: &Run) -> std::collections::HashMap<StepIndex, Vec<(String, Params)>> {
+fn subscriptions(run: &Run) -> std::collections::HashMap<StepIndex, Vec<(String, Pattern)>> {
     let steps = 0..run.steps().len() as StepIndex;
     let waits = steps.filter_map(|step| Some((step, run.wait_of(step)?)));
     waits
         .filter(|(_, wait)| !wait.signals.is_empty())
         .map(|(step, wait)| {
             let patterns = wait.signals.iter();
-            (step, patterns.map(|wait| (wait.name.clone(), wait.params.clone())).collect())
+            (step, patterns.map(|wait| (wait.name.clone(), wait.pattern.clone())).collect())
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use crate::store::Ticket;
 use segno_engine::event::Origin;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::run::Run;
-use segno_engine::signal::Params;
+use segno_engine::signal::Pattern;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,7 +49,7 @@ pub(crate) struct LiveState {
     /// Guests that wait in memory for the answer of their wait.
     pub(crate) parked: HashMap<StepIndex, oneshot::Sender<Answer>>,
     /// The signals that suspended steps wait for.
-    pub(crate) subscribed: HashMap<StepIndex, Vec<(String, Params)>>,
+    pub(crate) subscribed: HashMap<StepIndex, Vec<(String, Pattern)>>,
     /// Signals for this run that no wait has taken.
     pub(crate) inbox: Inbox,
     /// Steps that may have a journal.

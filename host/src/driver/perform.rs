@@ -17,7 +17,7 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{Attempt, RunId, StepIndex};
 use segno_engine::rollup::Rollup;
 use segno_engine::run::Run;
-use segno_engine::signal::Params;
+use segno_engine::signal::Pattern;
 use segno_engine::workflow::Workflow;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ enum What {
     /// An effect that a restart found outstanding: it may have been performed.
     Again(Effect),
     /// A wait is over: no signal is for it any more.
-    Unsubscribe(StepIndex, Vec<(String, Params)>),
+    Unsubscribe(StepIndex, Vec<(String, Pattern)>),
     /// Another run of the workflow has to make room for this one.
     Replace(RunId),
     /// The run waits for its turn, and need not be in memory.
@@ -117,7 +117,7 @@ impl Due {
     pub(super) fn unsubscribe(
         live: &Arc<Live>,
         step: StepIndex,
-        patterns: Vec<(String, Params)>,
+        patterns: Vec<(String, Pattern)>,
     ) -> Self {
         Self { live: Arc::clone(live), what: What::Unsubscribe(step, patterns) }
     }

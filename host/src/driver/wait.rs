@@ -16,7 +16,7 @@ use segno_engine::event::IterationResult;
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::payload::Payload;
-use segno_engine::signal::{Params, check_name};
+use segno_engine::signal::{self, check_name};
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const ROUNDS_MAX: u32 = 3;
 /// One condition, checked.
 enum Wanted {
     Timer(Timestamp),
-    Signal { name: String, params: Params, after: Option<u64> },
+    Signal { name: String, pattern: signal::Pattern, after: Option<u64> },
     RunSignal(String),
     Run(RunId),
 }
@@ -144,7 +144,9 @@ impl Player {
                     let past = *until <= self.driver.0.clock.now();
                     past.then_some(Happening::Timer)
                 }
-                Wanted::Signal { name, params, after } => self.kept(name, params, *after, seen)?,
+                Wanted::Signal { name, pattern, after } => {
+                    self.kept((name, pattern), *after, seen)?
+                }
                 Wanted::RunSignal(name) => {
                     if let Some(answer) = self.take_from_inbox(entry, (index, name))? {
                         return Ok(Some(answer));
@@ -165,8 +167,7 @@ impl Player {
 
     fn kept(
         &self,
-        name: &str,
-        params: &Params,
+        (name, pattern): (&str, &signal::Pattern),
         after: Option<u64>,
         seen: &[Last],
     ) -> Result<Option<Happening>, Gone> {
@@ -175,7 +176,7 @@ impl Player {
         let taken = self.lock_taken();
         let taken = taken.get(name).unwrap_or(&nothing);
         let range = (after.unwrap_or_default(), until);
-        let found = self.driver.find_signal(self.tenant(), (name, params), range, taken);
+        let found = self.driver.find_signal(self.tenant(), (name, pattern), range, taken);
         let found = found.map_err(|error| broken(&error))?;
         Ok(found.map(|signal| Happening::Signal(shown(&signal))))
     }
@@ -430,12 +431,12 @@ fn wait_of(entry: &NewEntry, wanted: &[Wanted], seen: &[Last]) -> Wait {
                     wait.timer = Some(timer);
                 }
             }
-            Wanted::Signal { name, params, .. } => {
+            Wanted::Signal { name, pattern, .. } => {
                 let last = seen.iter().find(|last| last.name == *name);
                 wait.signals.push(SignalWait {
                     index,
                     name: name.clone(),
-                    params: params.clone(),
+                    pattern: pattern.clone(),
                     after: last.map_or(0, |last| last.sequence),
                 });
             }
@@ -448,16 +449,16 @@ fn wait_of(entry: &NewEntry, wanted: &[Wanted], seen: &[Last]) -> Wait {
     wait
 }
 
-fn waiters(run: RunId, step: StepIndex, wait: &Wait) -> Vec<(String, Params, Waiter)> {
+fn waiters(run: RunId, step: StepIndex, wait: &Wait) -> Vec<(String, signal::Pattern, Waiter)> {
     let waiter = |signal: &SignalWait| {
-        let SignalWait { index, name, params, after } = signal.clone();
-        (name, params, Waiter { run, step, sequence: wait.sequence, index, after })
+        let SignalWait { index, name, pattern, after } = signal.clone();
+        (name, pattern, Waiter { run, step, sequence: wait.sequence, index, after })
     };
     wait.signals.iter().map(waiter).collect()
 }
 
-fn patterns(wait: &Wait) -> Vec<(String, Params)> {
-    wait.signals.iter().map(|signal| (signal.name.clone(), signal.params.clone())).collect()
+fn patterns(wait: &Wait) -> Vec<(String, signal::Pattern)> {
+    wait.signals.iter().map(|signal| (signal.name.clone(), signal.pattern.clone())).collect()
 }
 
 fn signal_wanted(pattern: Pattern) -> Result<Wanted, Gone> {
@@ -466,8 +467,8 @@ fn signal_wanted(pattern: Pattern) -> Result<Wanted, Gone> {
     if this_run {
         return Ok(Wanted::RunSignal(name));
     }
-    let params = Params::parse(&params).map_err(|error| invalid(error.to_string()))?;
-    Ok(Wanted::Signal { name, params, after: only_new.then_some(u64::MAX) })
+    let pattern = signal::Pattern::parse(&params).map_err(|error| invalid(error.to_string()))?;
+    Ok(Wanted::Signal { name, pattern, after: only_new.then_some(u64::MAX) })
 }
 
 fn run_wanted(run: &str) -> Result<Wanted, Gone> {

@@ -2,7 +2,7 @@
 //! for the run in a queue per name, and the URLs that were handed out.
 
 use crate::sandbox::Signal;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Pattern};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// All signals.
@@ -48,12 +48,12 @@ impl Board {
 
     /// The first signal behind `after` that fits, which the step is not given
     /// again.
-    pub(super) fn take(&mut self, name: &str, wanted: &Params, after: u64) -> Option<Signal> {
+    pub(super) fn take(&mut self, name: &str, wanted: &Pattern, after: u64) -> Option<Signal> {
         let place = self.everyone.iter().enumerate().position(|(place, (signal, params))| {
             signal.name == name
                 && signal.sequence > after
                 && !self.taken.contains(&place)
-                && wanted.fit(params)
+                && wanted.fits(params)
         })?;
         self.taken.insert(place);
         Some(self.everyone[place].0.clone())
@@ -131,11 +131,11 @@ mod tests {
         assert_eq!(publish(&mut board, "a", "1"), 1);
         assert_eq!(publish(&mut board, "b", "2"), 2);
         assert_eq!(publish(&mut board, "a", "3"), 1, "it is the same signal");
-        let any = Params::default();
+        let any = Pattern::default();
         let taken = |board: &mut Board, after| board.take("paid", &any, after).map(|s| s.sequence);
         let only_new = board.begin("paid", true);
         assert_eq!(taken(&mut board, only_new), None);
-        let second = Params::of(&json!({ "order": "2" })).unwrap();
+        let second = Pattern::of(&json!({ "order": "2" })).unwrap();
         assert_eq!(board.take("paid", &second, 0).map(|signal| signal.sequence), Some(2));
         assert_eq!(taken(&mut board, 0), Some(1));
         assert_eq!(taken(&mut board, 0), None);
@@ -147,11 +147,11 @@ mod tests {
         for (id, order) in [("a", "1"), ("b", "2"), ("c", "3")] {
             publish(&mut board, id, order);
         }
-        let second = Params::of(&json!({ "order": "2" })).unwrap();
+        let second = Pattern::of(&json!({ "order": "2" })).unwrap();
         board.take("paid", &second, 0);
         board.go_on();
         let after = board.begin("paid", false);
-        assert_eq!(board.take("paid", &Params::default(), after).map(|s| s.sequence), Some(3));
+        assert_eq!(board.take("paid", &Pattern::default(), after).map(|s| s.sequence), Some(3));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn check_values(
 impl Suspension {
     fn is_met_by(&self, world: &World) -> bool {
         let Some(open) = &world.open else { return false };
-        let Self { signal, params, run, left_ms, until_ms } = self;
+        let Self { signal, pattern, run, left_ms, until_ms } = self;
         let any = |is: &dyn Fn(&Awaited) -> bool| open.conditions.iter().any(is);
         let deadline_ms = world.deadline_ms();
         let is_signal = |awaited: &Awaited| {
@@ -140,13 +140,13 @@ impl Suspension {
                 Awaited::Timer(_) | Awaited::Run(_) => return false,
             };
             signal.as_ref().is_none_or(|signal| signal == name)
-                && params.as_ref().is_none_or(|params| has == Some(params))
+                && pattern.as_ref().is_none_or(|pattern| has == Some(pattern))
         };
         let is_run = |awaited: &Awaited| match awaited {
             Awaited::Run(place) => Some(&world.runs[*place].workflow) == run.as_ref(),
             _ => false,
         };
-        let wants_signal = signal.is_some() || params.is_some();
+        let wants_signal = signal.is_some() || pattern.is_some();
         let left = deadline_ms.map(|deadline_ms| deadline_ms.saturating_sub(world.now_ms()));
         (!wants_signal || any(&is_signal))
             && (run.is_none() || any(&is_run))
@@ -157,11 +157,11 @@ impl Suspension {
 
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { signal, params, run, left_ms, until_ms } = self;
-        let params = params.as_ref().map(|params| format!(" {params}")).unwrap_or_default();
+        let Self { signal, pattern, run, left_ms, until_ms } = self;
+        let pattern = pattern.as_ref().map(|pattern| format!(" {pattern}")).unwrap_or_default();
         let signal = match signal {
-            Some(signal) => Some(format!("the signal `{signal}`{params}")),
-            None if !params.is_empty() => Some(format!("a signal{params}")),
+            Some(signal) => Some(format!("the signal `{signal}`{pattern}")),
+            None if !pattern.is_empty() => Some(format!("a signal{pattern}")),
             None => None,
         };
         let run = run.as_ref().map(|run| format!("the end of a run of `{run}`"));

@@ -4,7 +4,7 @@
 use super::world::World;
 use crate::sandbox::{Answer, Call, Condition, Gone, Happening, NewEntry, Pattern};
 use segno_engine::failure::{Failure, FailureKind};
-use segno_engine::signal::{Params, check_name};
+use segno_engine::signal::{self, check_name};
 
 /// A wait that has begun.
 pub(super) struct Open {
@@ -17,7 +17,7 @@ pub(super) enum Awaited {
     /// A moment, in milliseconds since 1970.
     Timer(u64),
     /// A signal to everyone, behind this place.
-    Everyone { name: String, wanted: Params, after: u64 },
+    Everyone { name: String, wanted: signal::Pattern, after: u64 },
     /// A signal for the run.
     ThisRun(String),
     /// The end of a run, by its place among those that were started.
@@ -111,7 +111,7 @@ impl World {
         if this_run {
             return Ok(Awaited::ThisRun(name));
         }
-        let wanted = Params::parse(&params).map_err(|error| invalid(error.to_string()))?;
+        let wanted = signal::Pattern::parse(&params).map_err(|error| invalid(error.to_string()))?;
         let after = self.board.begin(&name, only_new);
         Ok(Awaited::Everyone { name, wanted, after })
     }

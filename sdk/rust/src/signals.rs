@@ -88,8 +88,11 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Only a signal whose params have these members with equal values: a JSON
-    /// object of strings, numbers and booleans. Signals for a run have none.
+    /// Only a signal whose params are as this JSON object says: a plain value
+    /// asks for an equal one, an object names operators, as in
+    /// `{ "station": "x", "amount": { ">=": 5, "<": 10 } }`. There are `=`, `!=`,
+    /// `>`, `>=`, `<`, `<=`, `in` with a list, and `prefix`. Signals for a run
+    /// have no params.
     pub fn matching(mut self, params: Value) -> Self {
         self.matching = params;
         self

@@ -92,8 +92,8 @@ fn kind(draft: DraftKind, path: &str, outer_steps: &mut OuterSteps) -> Option<St
             explicit_params: draft.explicit_params,
         }),
         DraftKind::Sleep(time) => StepKind::Sleep(time?),
-        DraftKind::Wait { signal, params } => {
-            StepKind::Wait(Gate { signal: signal?, params: params? })
+        DraftKind::Wait { signal, pattern } => {
+            StepKind::Wait(Gate { signal: signal?, pattern: pattern? })
         }
         DraftKind::Noop => StepKind::Noop,
     })

@@ -83,7 +83,7 @@ pub(super) enum DraftKind {
     Loop(Box<DraftLoop>),
     Subworkflow(DraftSubworkflow),
     Sleep(Option<Template>),
-    Wait { signal: Option<Template>, params: Option<Template> },
+    Wait { signal: Option<Template>, pattern: Option<Template> },
     Noop,
 }
 

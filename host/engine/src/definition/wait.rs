@@ -3,12 +3,13 @@
 
 use super::draft::{DraftKind, Use};
 use super::field::{Field, Keys};
-use super::node::{Kind, shown};
+use super::node::Kind;
+use super::pattern;
 use super::reader::Reader;
 use super::setting;
 use super::site::Site;
 use crate::setting::SLEEP_MS_MAX;
-use crate::signal::{PARAMS_MAX, TEXT_BYTES_MAX, check_name};
+use crate::signal::check_name;
 use crate::template::Template;
 use serde_json::json;
 
@@ -36,7 +37,7 @@ pub(super) fn sleep(
 /// Reads which signal a step waits for.
 pub(super) fn signal(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> DraftKind {
     let remedy = "name a signal, as in { signal: weather.landed, match: { station: seattle } }";
-    let nothing = DraftKind::Wait { signal: None, params: None };
+    let nothing = DraftKind::Wait { signal: None, pattern: None };
     let Some(fields) = field.fields(remedy, &mut reader.problems) else { return nothing };
     fields.check_keys(&KEYS, &mut reader.problems);
     let signal = match fields.get("signal") {
@@ -46,11 +47,11 @@ pub(super) fn signal(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader
             None
         }
     };
-    let params = match fields.get("match") {
-        Some(field) => pattern(&field, uses, reader),
+    let pattern = match fields.get("match") {
+        Some(field) => pattern::read(&field, Site::Work, uses, reader),
         None => Template::compile(&json!({})).ok(),
     };
-    DraftKind::Wait { signal, params }
+    DraftKind::Wait { signal, pattern }
 }
 
 fn name(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Option<Template> {
@@ -59,36 +60,6 @@ fn name(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Opti
         && let Err(error) = check_name("a signal's name", text)
     {
         field.problem(&mut reader.problems, error.to_string(), "name it as in \"weather.landed\"");
-    }
-    field.template(Site::Work, uses, &mut reader.problems)
-}
-
-/// What the params of the signal have to be: scalars, or expressions that give
-/// them.
-fn pattern(field: &Field<'_>, uses: &mut Vec<Use>, reader: &mut Reader<'_>) -> Option<Template> {
-    let remedy = "write params and their values, as in { station: seattle }";
-    let fields = field.fields(remedy, &mut reader.problems)?;
-    let count = fields.all().count();
-    if count > PARAMS_MAX {
-        let message = format!("there are {count} params, and a signal has at most {PARAMS_MAX}");
-        field.problem(&mut reader.problems, message, "match on fewer");
-    }
-    for (name, value) in fields.all() {
-        if let Err(error) = check_name("a param's name", name) {
-            reader.problems.add(value.key_mark, &value.path, error.to_string(), "use another name");
-        }
-        match &value.node.kind {
-            Kind::Null | Kind::List(_) | Kind::Map(_) => {
-                let remedy = "signals are found by text, numbers and flags; write one";
-                value.wrong(&mut reader.problems, "a single value", remedy);
-            }
-            Kind::Text(text) if text.len() > TEXT_BYTES_MAX && !setting::is_computed(&value) => {
-                let message = format!("{} is too long", shown(text));
-                let remedy = format!("a signal's param has at most {TEXT_BYTES_MAX} bytes");
-                value.problem(&mut reader.problems, message, remedy);
-            }
-            Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {}
-        }
     }
     field.template(Site::Work, uses, &mut reader.problems)
 }

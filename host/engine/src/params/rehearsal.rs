@@ -12,7 +12,7 @@ use crate::payload::Payload;
 use crate::retry::Retry;
 use crate::scope::{RunFacts, Scope};
 use crate::setting::{SLEEP_MS_MAX, Setting, millis_of, shown};
-use crate::signal::{BadParams, Params, check_name};
+use crate::signal::{BadParams, Pattern, check_name};
 use crate::template::{Template, way};
 use crate::workflow::{Body, Param, Step, StepKind, StepParam, StepParams, Workflow};
 use serde_json::Value;
@@ -255,7 +255,7 @@ impl<'w> Rehearsal<'w> {
             }),
             StepKind::Wait(gate) => {
                 self.checked(&format!("{path}.wait.signal"), &gate.signal, &is_signal);
-                self.checked(&format!("{path}.wait.match"), &gate.params, &is_match);
+                self.checked(&format!("{path}.wait.match"), &gate.pattern, &is_match);
             }
             StepKind::Subworkflow(other) => {
                 self.checked(&format!("{path}.workflow"), &other.workflow, &is_workflow);
@@ -391,7 +391,7 @@ fn is_signal(value: &Value) -> Result<(), String> {
 
 fn is_match(value: &Value) -> Result<(), String> {
     let because = |error: BadParams| format!("what a signal may have: {error}");
-    Params::of(value).map(|_| ()).map_err(because)
+    Pattern::of(value).map(|_| ()).map_err(because)
 }
 
 fn is_workflow(value: &Value) -> Result<(), String> {

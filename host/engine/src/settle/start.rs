@@ -8,7 +8,7 @@ use crate::id::{RunId, StepIndex};
 use crate::payload::Payload;
 use crate::run::{Run, StepRun};
 use crate::setting::{SLEEP_MS_MAX, computed, millis_of};
-use crate::signal::Params;
+use crate::signal::Pattern;
 use crate::template::Template;
 use crate::usage::Usage;
 use crate::wait::{SignalWait, TimerWait, Wait};
@@ -90,10 +90,11 @@ fn gated(
     let Value::String(name) = name.value() else {
         return Err(broken("signal", &format!("gave {}, expected text", name.text())));
     };
-    let params = gate.params.render(&scope).map_err(|error| broken("match", &error.to_string()))?;
-    let params =
-        Params::parse(params.text()).map_err(|error| broken("match", &error.to_string()))?;
-    let signal = SignalWait { index: 0, name: name.clone(), params, after: 0 };
+    let pattern =
+        gate.pattern.render(&scope).map_err(|error| broken("match", &error.to_string()))?;
+    let pattern =
+        Pattern::parse(pattern.text()).map_err(|error| broken("match", &error.to_string()))?;
+    let signal = SignalWait { index: 0, name: name.clone(), pattern, after: 0 };
     let sequence = u64::from(before.attempt) + 1;
     let wait = Wait { sequence, signals: vec![signal], ..Wait::default() };
     Ok(Event::WaitStarted { step, wait })

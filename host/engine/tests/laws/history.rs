@@ -14,7 +14,7 @@ use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::rollup::{Rollup, StepStatus};
 use segno_engine::run::{Run, Surroundings};
-use segno_engine::signal::Params;
+use segno_engine::signal::Pattern;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use serde_json::{Value, json};
@@ -285,7 +285,8 @@ impl History {
                 3 => wait.signals.push(SignalWait {
                     index,
                     name: "paid".to_owned(),
-                    params: Params::of(&json!({ "order": choices.below(3) })).expect("scalars"),
+                    pattern: Pattern::of(&json!({ "order": { ">=": choices.below(3) } }))
+                        .expect("a test"),
                     after: u64::from(choices.below(9)),
                 }),
                 4 => wait.run_signals.push(RunSignalWait { index, name: "go".to_owned() }),

@@ -20,7 +20,7 @@ use segno_engine::command::Command;
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
 use segno_engine::rollup::Rollup;
-use segno_engine::signal::Params;
+use segno_engine::signal::Pattern;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 
@@ -72,10 +72,10 @@ fn wait(text: &str) -> Wait {
             "timer" => wait.timer = Some(TimerWait { index, until: moment(rest) }),
             "signal" => {
                 let (rest, after) = rest.rsplit_once(" after ").unwrap_or((rest, "0"));
-                let (name, params) = split(rest);
-                let params = Params::parse(params).expect("a pattern is an object of scalars");
+                let (name, pattern) = split(rest);
+                let pattern = Pattern::parse(pattern).expect("a pattern is an object of tests");
                 let after = u64::from(parse(after));
-                wait.signals.push(SignalWait { index, name: name.to_owned(), params, after });
+                wait.signals.push(SignalWait { index, name: name.to_owned(), pattern, after });
             }
             "run-signal" => {
                 wait.run_signals.push(RunSignalWait { index, name: rest.to_owned() });

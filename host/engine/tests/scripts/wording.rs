@@ -212,8 +212,8 @@ fn show_origin(origin: &Origin) -> String {
 /// What somebody waits for.
 pub fn show_wait(wait: &Wait) -> String {
     let timer = wait.timer.iter().map(|one| (one.index, show_time(one.until)));
-    let signals = wait.signals.iter().map(|SignalWait { index, name, params, after }| {
-        (*index, format!("signal {name} {params} after {after}"))
+    let signals = wait.signals.iter().map(|SignalWait { index, name, pattern, after }| {
+        (*index, format!("signal {name} {pattern} after {after}"))
     });
     let run_signals =
         wait.run_signals.iter().map(|one| (one.index, format!("signal {} to the run", one.name)));

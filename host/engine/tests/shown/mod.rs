@@ -160,8 +160,8 @@ fn show_kind(kind: &StepKind, indent: &str, out: &mut String) {
             writeln!(out, "{indent}workflow {workflow} version {version}{sync}{explicit}")
         }
         StepKind::Sleep(time) => writeln!(out, "{indent}sleep {time}"),
-        StepKind::Wait(Gate { signal, params }) => {
-            writeln!(out, "{indent}wait for {signal} with {params}")
+        StepKind::Wait(Gate { signal, pattern }) => {
+            writeln!(out, "{indent}wait for {signal} with {pattern}")
         }
         StepKind::Noop => writeln!(out, "{indent}noop"),
     };

@@ -289,7 +289,7 @@ impl World {
                 let name = pattern.name;
                 let given = self.shelf.given(place);
                 let after = self.taken_before(place, name);
-                let sequence = self.shelf.find_signal((name, &pattern.params()), after, &given)?;
+                let sequence = self.shelf.find_signal((name, &pattern.tests()), after, &given)?;
                 Some(Wake::Signal { index, name: name.to_owned(), sequence })
             }
             Condition::RunSignal(name) => {
@@ -329,7 +329,7 @@ impl World {
                 Condition::Signal(pattern) => wait.signals.push(SignalWait {
                     index,
                     name: pattern.name.to_owned(),
-                    params: pattern.params(),
+                    pattern: pattern.tests(),
                     after: self.shelf.last_signal(pattern.name),
                 }),
                 Condition::RunSignal(name) => {

@@ -154,7 +154,7 @@ impl Ledger {
         assert_eq!(pattern.name, name);
         let (params, published) =
             self.signals.get(&(pattern.name, *signal)).expect("it was published before");
-        assert!(pattern.params().fit(params), "{params} does not fit {pattern:?}");
+        assert!(pattern.tests().fits(params), "{params} does not fit {pattern:?}");
         // A step that begins from scratch may be given it again.
         let begun = sequence >> 32;
         let is_new = self.given.insert((place, begun, name.clone(), *signal));

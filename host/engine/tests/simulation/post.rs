@@ -86,7 +86,7 @@ impl World {
             let fits = wait.signals.iter().find(|one| {
                 one.name == signal.name
                     && one.after < signal.sequence
-                    && one.params.fit(&signal.params)
+                    && one.pattern.fits(&signal.params)
             })?;
             let name = signal.name.to_owned();
             let wake = Wake::Signal { index: fits.index, name, sequence: signal.sequence };
@@ -135,7 +135,7 @@ impl World {
     fn overdue(&self, wait: &Wait) -> Option<Wake> {
         wait.signals.iter().find_map(|one| {
             let found =
-                self.shelf.find_signal((&one.name, &one.params), one.after, &BTreeSet::new());
+                self.shelf.find_signal((&one.name, &one.pattern), one.after, &BTreeSet::new());
             let name = one.name.clone();
             found.map(|sequence| Wake::Signal { index: one.index, name, sequence })
         })
@@ -174,7 +174,7 @@ impl World {
         let known = |all: &[&'static str], name: &str| all.iter().copied().find(|one| *one == name);
         if let Some(one) = wait.signals.first() {
             let orders = [None, Some(0), Some(1)];
-            let order = orders.into_iter().find(|order| one.params.fit(&params(*order)))?;
+            let order = orders.into_iter().find(|order| one.pattern.fits(&params(*order)))?;
             return Some(Publication { id: 0, to: None, name: known(&SIGNALS, &one.name)?, order });
         }
         let one = wait.run_signals.first()?;

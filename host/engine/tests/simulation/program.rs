@@ -3,7 +3,7 @@
 //! that timed out.
 
 use crate::plan::{Body, Choices, Kind, Plan};
-use segno_engine::signal::Params;
+use segno_engine::signal::{self, Params};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,13 +65,16 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// What the params of a signal must have.
-    pub fn params(&self) -> Params {
-        params(self.order)
+    /// What the params of a signal must be. Whoever asks for order 0 takes any.
+    pub fn tests(&self) -> signal::Pattern {
+        match self.order {
+            Some(0) => signal::Pattern::of(&json!({ "order": { ">=": 0 } })).expect("a test"),
+            order => signal::Pattern::from(&params(order)),
+        }
     }
 }
 
-/// The params of a signal or a pattern.
+/// The params of a signal.
 pub fn params(order: Option<u32>) -> Params {
     let value = order.map_or_else(|| json!({}), |order| json!({ "order": order }));
     Params::of(&value).expect("a number is a scalar")

@@ -3,7 +3,7 @@
 
 use crate::play::{Answer, Request};
 use segno_engine::id::{RunId, StepIndex};
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Pattern};
 use segno_engine::wait::{Wait, Wake};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,14 +157,14 @@ impl Shelf {
     /// The first signal after `after` that fits, and that is not in `given`.
     pub fn find_signal(
         &self,
-        (name, params): (&str, &Params),
+        (name, pattern): (&str, &Pattern),
         after: u64,
         given: &BTreeSet<(&str, u64)>,
     ) -> Option<u64> {
         let mut signals = self.signals.get(name).into_iter().flatten();
         let found = signals.find(|signal| {
             let is_new = signal.sequence > after && !given.contains(&(name, signal.sequence));
-            is_new && params.fit(&signal.params)
+            is_new && pattern.fits(&signal.params)
         });
         found.map(|signal| signal.sequence)
     }

@@ -1,15 +1,16 @@
 //! Who waits for which signals, found by what a signal is: publishing costs as
-//! much as there are distinct sets of params that waiters of its name ask for,
-//! and not as there are waiters.
+//! much as there are distinct sets of params that waiters of its name ask
+//! values for, and as there are waiters that ask for the very values it has.
 //!
-//! Every waiter has one entry in a map that is ordered by a digest of its
-//! pattern (tenant, name, and the params asked for with their values). From a
-//! signal's params and a set of names follows the digest of the only pattern
-//! with those names that fits. Nothing here knows the store or the time.
+//! Every waiter has one entry in a map that is ordered by a mark: a digest of
+//! tenant, name, and the params that must be equal to something, with those
+//! values. From a signal's params and a set of names follows the only mark with
+//! those names that fits. What a pattern asks for beyond that is looked at one
+//! by one. Nothing here knows the store or the time.
 
 use crate::store::canonical_param;
 use segno_engine::id::{RunId, StepIndex, TenantId};
-use segno_engine::signal::{Params, Scalar};
+use segno_engine::signal::{Params, Pattern, Scalar};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,12 +33,12 @@ pub(crate) struct Waiter {
 /// Everybody who waits.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The sets of params that are asked for, by tenant and signal.
+    /// The sets of params that values are asked for, by tenant and signal.
     names: HashMap<TenantId, HashMap<Arc<str>, Vec<Set>>>,
-    /// The waiters by pattern.
+    /// The waiters by mark.
     waiters: BTreeMap<Place, When>,
     /// The patterns of those waits that have several conditions on one signal.
-    several: HashMap<(TenantId, Arc<str>, RunId, StepIndex), Vec<Params>>,
+    several: HashMap<(TenantId, Arc<str>, RunId, StepIndex), Vec<Pattern>>,
 }
 
 /// A set of params, whatever their values.
@@ -49,36 +50,39 @@ struct Set {
     waiters: usize,
 }
 
-/// The digest of a pattern. SHA-256, so that nobody can make two alike.
+/// The digest of the equal part of a pattern. SHA-256, so that nobody can make
+/// two alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pattern([u8; 16]);
+struct Mark([u8; 16]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    pattern: Pattern,
+    mark: Mark,
     run: RunId,
     step: StepIndex,
     index: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct When {
     sequence: u64,
     after: u64,
+    /// The whole pattern, where it asks for more than values.
+    rest: Option<Box<Pattern>>,
 }
 
 impl Index {
     /// Adds the conditions of waits. One that is there already is replaced.
-    pub(super) fn add(&mut self, tenant: &TenantId, waiters: Vec<(String, Params, Waiter)>) {
-        for (place, (name, params, waiter)) in waiters.iter().enumerate() {
-            let name = self.add_one(tenant, name, params, *waiter);
-            let is_sibling = |(other, _, its): &(String, Params, Waiter)| {
+    pub(super) fn add(&mut self, tenant: &TenantId, waiters: Vec<(String, Pattern, Waiter)>) {
+        for (place, (name, pattern, waiter)) in waiters.iter().enumerate() {
+            let name = self.add_one(tenant, name, pattern, *waiter);
+            let is_sibling = |(other, _, its): &(String, Pattern, Waiter)| {
                 **other == *name && (its.run, its.step) == (waiter.run, waiter.step)
             };
             let mut others = waiters.iter().enumerate().filter(|(other, _)| *other != place);
             if others.any(|(_, other)| is_sibling(other)) {
                 let key = (tenant.clone(), name, waiter.run, waiter.step);
-                self.several.entry(key).or_default().push(params.clone());
+                self.several.entry(key).or_default().push(pattern.clone());
             }
         }
     }
@@ -87,23 +91,24 @@ impl Index {
         &mut self,
         tenant: &TenantId,
         name: &str,
-        params: &Params,
+        pattern: &Pattern,
         waiter: Waiter,
     ) -> Arc<str> {
         let Waiter { run, step, sequence, index, after } = waiter;
-        let pattern = Pattern::of(tenant, name, params.iter());
-        let place = Place { pattern, run, step, index };
-        let is_new = self.waiters.insert(place, When { sequence, after }).is_none();
+        let mark = Mark::of(tenant, name, pattern.equals());
+        let place = Place { mark, run, step, index };
+        let rest = pattern.has_more_than_equals().then(|| Box::new(pattern.clone()));
+        let is_new = self.waiters.insert(place, When { sequence, after, rest }).is_none();
         let names = self.names.entry(tenant.clone()).or_default();
         let name = match names.get_key_value(name) {
             Some((name, _)) => Arc::clone(name),
             None => Arc::from(name),
         };
         let sets = names.entry(Arc::clone(&name)).or_insert_with(|| Vec::with_capacity(1));
-        match sets.iter_mut().find(|set| set.asks(params)) {
+        match sets.iter_mut().find(|set| set.asks(pattern)) {
             Some(set) => set.waiters += usize::from(is_new),
             None => sets.push(Set {
-                asked: params.iter().map(|(name, _)| name.into()).collect(),
+                asked: pattern.equals().map(|(name, _)| name.into()).collect(),
                 waiters: usize::from(is_new),
             }),
         }
@@ -114,12 +119,12 @@ impl Index {
     pub(super) fn remove(
         &mut self,
         tenant: &TenantId,
-        patterns: &[(String, Params)],
+        patterns: &[(String, Pattern)],
         run: RunId,
         step: StepIndex,
     ) {
-        for (name, params) in patterns {
-            self.remove_one(tenant, name, params, (run, step));
+        for (name, pattern) in patterns {
+            self.remove_one(tenant, name, pattern, (run, step));
             if !self.several.is_empty() {
                 self.several.remove(&(tenant.clone(), name.as_str().into(), run, step));
             }
@@ -130,11 +135,11 @@ impl Index {
         &mut self,
         tenant: &TenantId,
         name: &str,
-        params: &Params,
+        pattern: &Pattern,
         (run, step): (RunId, StepIndex),
     ) {
-        let pattern = Pattern::of(tenant, name, params.iter());
-        let from = Place { pattern, run, step, index: 0 };
+        let mark = Mark::of(tenant, name, pattern.equals());
+        let from = Place { mark, run, step, index: 0 };
         let places: Vec<_> = self
             .waiters
             .range(from..=Place { index: u32::MAX, ..from })
@@ -144,7 +149,7 @@ impl Index {
             self.waiters.remove(place);
         }
         let sets = self.names.get_mut(tenant).and_then(|names| names.get_mut(name));
-        if let Some(set) = sets.and_then(|sets| sets.iter_mut().find(|set| set.asks(params))) {
+        if let Some(set) = sets.and_then(|sets| sets.iter_mut().find(|set| set.asks(pattern))) {
             set.waiters -= places.len();
         }
         self.prune(tenant, name);
@@ -177,9 +182,9 @@ impl Index {
         let mut served = Vec::new();
         for set in sets.into_iter().flatten() {
             let Some(asked) = set.of(params) else { continue };
-            let pattern = Pattern::of(tenant, name, asked.into_iter());
+            let mark = Mark::of(tenant, name, asked.into_iter());
             let before = served.len();
-            take_pattern(&mut self.waiters, pattern, sequence, &mut served);
+            take_marked(&mut self.waiters, mark, (params, sequence), &mut served);
             set.waiters -= served.len() - before;
         }
         if served.is_empty() {
@@ -198,8 +203,8 @@ impl Index {
 
     fn take_siblings(&mut self, tenant: &TenantId, name: &str, waiter: &Waiter) {
         let key = (tenant.clone(), Arc::from(name), waiter.run, waiter.step);
-        for params in self.several.remove(&key).unwrap_or_default() {
-            self.remove_one(tenant, name, &params, (waiter.run, waiter.step));
+        for pattern in self.several.remove(&key).unwrap_or_default() {
+            self.remove_one(tenant, name, &pattern, (waiter.run, waiter.step));
         }
     }
 
@@ -210,8 +215,8 @@ impl Index {
 }
 
 impl Set {
-    fn asks(&self, params: &Params) -> bool {
-        params.iter().map(|(name, _)| name).eq(self.asked.iter().map(AsRef::as_ref))
+    fn asks(&self, pattern: &Pattern) -> bool {
+        pattern.equals().map(|(name, _)| name).eq(self.asked.iter().map(AsRef::as_ref))
     }
 
     /// These of the params, if all are there.
@@ -220,7 +225,7 @@ impl Set {
     }
 }
 
-impl Pattern {
+impl Mark {
     /// `params` are in the order of their names.
     fn of<'a>(
         tenant: &TenantId,
@@ -243,19 +248,21 @@ impl Pattern {
     }
 }
 
-/// Moves the waiters with this pattern that `sequence` counts for to `taken`.
-fn take_pattern(
+/// Moves the waiters with this mark that the signal is for to `taken`.
+fn take_marked(
     waiters: &mut BTreeMap<Place, When>,
-    pattern: Pattern,
-    sequence: u64,
+    mark: Mark,
+    (params, sequence): (&Params, u64),
     taken: &mut Vec<Waiter>,
 ) {
     let first = RunId::from_bytes([0; 16]);
     let last = RunId::from_bytes([0xff; 16]);
-    let from = Place { pattern, run: first, step: StepIndex::MIN, index: u32::MIN };
-    let to = Place { pattern, run: last, step: StepIndex::MAX, index: u32::MAX };
+    let from = Place { mark, run: first, step: StepIndex::MIN, index: u32::MIN };
+    let to = Place { mark, run: last, step: StepIndex::MAX, index: u32::MAX };
     let before = taken.len();
-    let fitting = waiters.range(from..=to).filter(|(_, when)| when.after < sequence);
+    let fitting = waiters.range(from..=to).filter(|(_, when)| {
+        when.after < sequence && when.rest.as_ref().is_none_or(|pattern| pattern.fits(params))
+    });
     taken.extend(fitting.map(|(place, when)| Waiter {
         run: place.run,
         step: place.step,
@@ -265,7 +272,7 @@ fn take_pattern(
     }));
     for waiter in &taken[before..] {
         let Waiter { run, step, index, .. } = *waiter;
-        waiters.remove(&Place { pattern, run, step, index });
+        waiters.remove(&Place { mark, run, step, index });
     }
 }
 

@@ -27,7 +27,7 @@ use order::Order;
 use search::Behind;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::payload::Payload;
-use segno_engine::signal::{BadParams, Params, check_name};
+use segno_engine::signal::{BadParams, Params, Pattern, check_name};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -242,7 +242,7 @@ impl Driver {
         &self,
         tenant: &TenantId,
         seen: &[Last],
-        waiters: Vec<(String, Params, Waiter)>,
+        waiters: Vec<(String, Pattern, Waiter)>,
         order: impl FnOnce() -> R,
     ) -> Option<R> {
         self.0.signals.subscribe(&self.0.store, (tenant, seen), waiters, order)
@@ -257,7 +257,7 @@ impl Driver {
     pub(super) fn resubscribe(
         &self,
         tenant: &TenantId,
-        waiters: Vec<(String, Params, Waiter)>,
+        waiters: Vec<(String, Pattern, Waiter)>,
     ) -> Result<(), store::Error> {
         self.0.signals.resubscribe(&self.0.store, tenant, waiters)
     }
@@ -267,7 +267,7 @@ impl Driver {
     pub(super) fn unsubscribe(
         &self,
         tenant: &TenantId,
-        patterns: &[(String, Params)],
+        patterns: &[(String, Pattern)],
         run: RunId,
         step: StepIndex,
     ) {
@@ -282,11 +282,11 @@ impl Driver {
     pub(super) fn find_signal(
         &self,
         tenant: &TenantId,
-        (name, params): (&str, &Params),
+        (name, pattern): (&str, &Pattern),
         (after, until): (u64, u64),
         taken: &HashSet<u64>,
     ) -> Result<Option<SignalRecord>, store::Error> {
-        search::find(&self.0.store, (tenant, name), params, (after, until), taken)
+        search::find(&self.0.store, (tenant, name), pattern, (after, until), taken)
     }
 
     /// Shows waits that were subscribed again what is kept, in order, and wakes

@@ -4,7 +4,7 @@
 use super::{Signals, State, Waiter};
 use crate::store::{self, SignalRecord, Store, Ticket};
 use segno_engine::id::TenantId;
-use segno_engine::signal::Params;
+use segno_engine::signal::Pattern;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Signals {
         &self,
         store: &Store,
         (tenant, seen): (&TenantId, &[Last]),
-        waiters: Vec<(String, Params, Waiter)>,
+        waiters: Vec<(String, Pattern, Waiter)>,
         order: impl FnOnce() -> R,
     ) -> Option<R> {
         let mut state = self.lock();
@@ -70,7 +70,7 @@ impl Signals {
         &self,
         store: &Store,
         tenant: &TenantId,
-        waiters: Vec<(String, Params, Waiter)>,
+        waiters: Vec<(String, Pattern, Waiter)>,
     ) -> Result<(), store::Error> {
         let mut state = self.lock();
         let State { order, behind, waiting, .. } = &mut *state;
@@ -167,7 +167,7 @@ impl Signals {
 pub(super) fn find(
     store: &Store,
     (tenant, name): (&TenantId, &str),
-    params: &Params,
+    pattern: &Pattern,
     (after, until): (u64, u64),
     taken: &HashSet<u64>,
 ) -> Result<Option<SignalRecord>, store::Error> {
@@ -180,9 +180,9 @@ pub(super) fn find(
         if after >= until {
             return Ok(None);
         }
-        let page = match params.is_empty() {
+        let page = match pattern.equals().next().is_none() {
             true => store.signals(tenant, name, after, PAGE)?,
-            false => match next_with_all(store, (tenant, name), params, (after, until))? {
+            false => match next_with_all(store, (tenant, name), pattern, (after, until))? {
                 Some(next) if taken.contains(&next) => {
                     after = next;
                     continue;
@@ -197,12 +197,12 @@ pub(super) fn find(
         };
         let last = match page.last() {
             Some(signal) => signal.sequence,
-            None if params.is_empty() => return Ok(None),
+            None if pattern.equals().next().is_none() => return Ok(None),
             None => after + 1,
         };
         let is_wanted = |signal: &SignalRecord| {
             signal.sequence <= until
-                && params.fit(&signal.params)
+                && pattern.fits(&signal.params)
                 && !taken.contains(&signal.sequence)
         };
         match page.into_iter().find(is_wanted) {
@@ -218,13 +218,13 @@ pub(super) fn find(
 fn next_with_all(
     store: &Store,
     (tenant, name): (&TenantId, &str),
-    params: &Params,
+    pattern: &Pattern,
     (after, until): (u64, u64),
 ) -> Result<Option<u64>, store::Error> {
     let mut candidate = after + 1;
     loop {
         let start = candidate;
-        for param in params.iter() {
+        for param in pattern.equals() {
             match store.next_with_param(tenant, name, param, candidate - 1)? {
                 Some(next) if next <= until => candidate = next,
                 _ => return Ok(None),

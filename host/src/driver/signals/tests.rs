@@ -5,6 +5,7 @@ use super::*;
 use crate::store::Memory;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use segno_engine::id::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -47,7 +48,7 @@ impl Host {
         self.signals.last(&self.store, &self.owner, &names).unwrap()
     }
 
-    fn subscribe(&self, seen: &[Last], waiters: Vec<(String, Params, Waiter)>) -> bool {
+    fn subscribe(&self, seen: &[Last], waiters: Vec<(String, Pattern, Waiter)>) -> bool {
         let with = (&self.owner, seen);
         self.signals.subscribe(&self.store, with, waiters, || ()).is_some()
     }
@@ -61,6 +62,10 @@ impl Host {
 fn settle(ticket: &Ticket) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(ticket.durable()).unwrap();
+}
+
+fn pattern(value: Value) -> Pattern {
+    Pattern::of(&value).unwrap()
 }
 
 fn params(value: Value) -> Params {
@@ -82,8 +87,8 @@ fn waiter(run: u128, after: u64) -> Waiter {
     Waiter { run, step: 0, sequence: 0, index: 0, after }
 }
 
-fn wait(name: &str, asked: Value, waiter: Waiter) -> (String, Params, Waiter) {
-    (name.to_owned(), params(asked), waiter)
+fn wait(name: &str, asked: Value, waiter: Waiter) -> (String, Pattern, Waiter) {
+    (name.to_owned(), pattern(asked), waiter)
 }
 
 #[test]
@@ -191,7 +196,8 @@ fn nothing_slips_between_a_look_and_a_wait() {
     assert_eq!(host.publish(signal("tick", None, json!({ "a": 1 }))), (1, vec![]));
     let served = host.publish(signal("tick", None, json!({ "a": true, "b": 1 })));
     assert_eq!(served, (2, vec![waiter(1, 0)]));
-    let patterns = [("tick".to_owned(), params(json!({}))), ("tock".to_owned(), params(json!({})))];
+    let patterns =
+        [("tick".to_owned(), pattern(json!({}))), ("tock".to_owned(), pattern(json!({})))];
     host.signals.lock().waiting.remove(&host.owner, &patterns, waiter(1, 0).run, 0);
     assert_eq!(host.publish(signal("tock", None, json!({}))), (2, vec![]));
 }
@@ -335,13 +341,24 @@ fn few_params() -> impl Strategy<Value = Params> {
     })
 }
 
+fn few_tests() -> impl Strategy<Value = Pattern> {
+    let operator = select(vec!["=", "!=", ">", ">=", "<", "<="]);
+    let test = prop_oneof![
+        2 => (0..3_i64).prop_map(Value::from),
+        2 => (operator, 0..3_i64).prop_map(|(name, number)| json!({ name: number })),
+        1 => vec(0..3_i64, 1..3).prop_map(|all| json!({ "in": all })),
+    ];
+    proptest::collection::btree_map("[xyz]", test, 0..4)
+        .prop_map(|members| Pattern::of(&json!(members)).unwrap())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn a_search_finds_what_reading_everything_finds(
         published in vec(few_params(), 0..60),
-        asked in vec((few_params(), 0..40_u64, 0..70_u64), 20),
+        asked in vec((few_tests(), 0..40_u64, 0..70_u64), 20),
         taken in proptest::collection::hash_set(1..60_u64, 0..30),
         expired in 0..20_usize,
     ) {
@@ -359,7 +376,7 @@ proptest! {
         for (pattern, after, until) in asked {
             let fits = |signal: &&SignalRecord| {
                 let is_within = after < signal.sequence && signal.sequence <= until;
-                is_within && pattern.fit(&signal.params) && !taken.contains(&signal.sequence)
+                is_within && pattern.fits(&signal.params) && !taken.contains(&signal.sequence)
             };
             let expected = kept.iter().find(fits);
             let name = (&host.owner, "tick");

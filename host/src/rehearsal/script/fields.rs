@@ -4,7 +4,7 @@
 use super::tree::{Entry, Kind, Mark, Node};
 use segno_engine::definition::Problem;
 use segno_engine::payload::Payload;
-use segno_engine::signal::Params;
+use segno_engine::signal::{BadParams, Params, Pattern};
 use serde_json::Value;
 
 /// The longest time that a script may name: a hundred years.
@@ -140,8 +140,17 @@ impl<'n> Field<'n> {
 
     /// The params of a signal.
     pub(super) fn params(&self, problems: &mut Problems) -> Option<Params> {
-        match Params::of(&self.node.to_json()) {
-            Ok(params) => Some(params),
+        self.or_report(Params::of(&self.node.to_json()), problems)
+    }
+
+    /// What the params of a signal must be.
+    pub(super) fn pattern(&self, problems: &mut Problems) -> Option<Pattern> {
+        self.or_report(Pattern::of(&self.node.to_json()), problems)
+    }
+
+    fn or_report<T>(&self, read: Result<T, BadParams>, problems: &mut Problems) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
             Err(error) => {
                 let message = format!("`{}` is wrong", self.key);
                 problems.add(self.node.mark, message, error.to_string())

@@ -12,7 +12,7 @@ use fields::Problems;
 use segno_engine::definition::Problem;
 use segno_engine::grant::Grants;
 use segno_engine::payload::Payload;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Pattern};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ pub(super) enum Expectation {
 #[derive(Debug, Default)]
 pub(super) struct Suspension {
     pub(super) signal: Option<String>,
-    pub(super) params: Option<Params>,
+    pub(super) pattern: Option<Pattern>,
     /// The workflow of a run.
     pub(super) run: Option<String>,
     pub(super) left_ms: Option<u64>,

@@ -117,7 +117,7 @@ fn suspension(field: &Field<'_>, problems: &mut Problems) -> Option<Suspension> 
         suspension.signal = Some(field.text(problems)?);
     }
     if let Some(field) = fields.get("match") {
-        suspension.params = Some(field.params(problems)?);
+        suspension.pattern = Some(field.pattern(problems)?);
     }
     if let Some(field) = fields.get("run") {
         suspension.run = Some(field.text(problems)?);

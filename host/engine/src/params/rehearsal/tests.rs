@@ -121,7 +121,7 @@ fn everything_that_is_known_is_evaluated_everywhere() {
             "w",
             StepKind::Wait(Gate {
                 signal: template(json!("${params.list[0]}")),
-                params: template(json!({"n": "${params.maybe}"})),
+                pattern: template(json!({"n": "${params.maybe}"})),
             }),
             json!({}),
         ),
@@ -162,7 +162,7 @@ fn everything_that_is_known_is_evaluated_everywhere() {
 #[test]
 fn names_signals_and_sleeps_that_no_run_accepts_are_found() {
     let wait = |signal: &str, params: Value| {
-        StepKind::Wait(Gate { signal: template(json!(signal)), params: template(params) })
+        StepKind::Wait(Gate { signal: template(json!(signal)), pattern: template(params) })
     };
     let other = |workflow: &str| {
         StepKind::Subworkflow(Subworkflow {

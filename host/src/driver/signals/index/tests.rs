@@ -3,6 +3,7 @@
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use segno_engine::id::Timestamp;
 use serde_json::{Value, json};
 
@@ -19,8 +20,8 @@ fn waiter(run: u128, index: u32) -> Waiter {
     Waiter { run, step: 2, sequence: 7, index, after: 0 }
 }
 
-fn wait(name: &str, asked: Value, waiter: Waiter) -> (String, Params, Waiter) {
-    (name.to_owned(), params(asked), waiter)
+fn wait(name: &str, asked: Value, waiter: Waiter) -> (String, Pattern, Waiter) {
+    (name.to_owned(), Pattern::of(&asked).unwrap(), waiter)
 }
 
 #[test]
@@ -74,10 +75,10 @@ fn the_conditions_of_a_wait_on_one_name_go_together() {
 
 /// What the index is about, done slowly.
 #[derive(Default)]
-struct Naive(Vec<(TenantId, String, Params, Waiter)>);
+struct Naive(Vec<(TenantId, String, Pattern, Waiter)>);
 
 impl Naive {
-    fn add(&mut self, tenant: &TenantId, waiters: &[(String, Params, Waiter)]) {
+    fn add(&mut self, tenant: &TenantId, waiters: &[(String, Pattern, Waiter)]) {
         for (name, params, waiter) in waiters {
             let place = |w: &Waiter| (w.run, w.step, w.index);
             self.0.retain(|(t, n, p, w)| {
@@ -90,7 +91,7 @@ impl Naive {
     fn remove(
         &mut self,
         tenant: &TenantId,
-        patterns: &[(String, Params)],
+        patterns: &[(String, Pattern)],
         run: RunId,
         step: StepIndex,
     ) {
@@ -104,7 +105,7 @@ impl Naive {
         let mut served: Vec<Waiter> = Vec::new();
         self.0.sort_by_key(|(.., waiter)| (waiter.run, waiter.step, waiter.index));
         for (t, n, asked, waiter) in &self.0 {
-            let fits = t == tenant && n == name && asked.fit(given) && waiter.after < at;
+            let fits = t == tenant && n == name && asked.fits(given) && waiter.after < at;
             let is_first =
                 served.iter().all(|other| (other.run, other.step) != (waiter.run, waiter.step));
             if fits && is_first {
@@ -121,7 +122,7 @@ impl Naive {
 
 #[derive(Debug, Clone)]
 enum Act {
-    Add(TenantId, Vec<(String, Params, Waiter)>),
+    Add(TenantId, Vec<(String, Pattern, Waiter)>),
     Remove(TenantId, usize),
     Take(TenantId, String, Params, u64),
 }
@@ -130,20 +131,35 @@ fn tenants() -> impl Strategy<Value = TenantId> {
     "[ab]".prop_map(|name| tenant(&name))
 }
 
-fn few_params() -> impl Strategy<Value = Params> {
-    let scalar = prop_oneof![
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
         (0..2_i64).prop_map(Value::from),
         any::<bool>().prop_map(Value::from),
         "[01]".prop_map(Value::from),
         Just(Value::from(0.5)),
+    ]
+}
+
+fn few_tests() -> impl Strategy<Value = Pattern> {
+    let operator = select(vec![">", ">=", "<", "<="]);
+    let test = prop_oneof![
+        4 => scalar(),
+        1 => (operator, 0..2_i64).prop_map(|(name, number)| json!({ name: number })),
+        1 => (scalar(), scalar()).prop_map(|(one, other)| json!({ "in": [one, other] })),
+        1 => (scalar(), "[01]?").prop_map(|(value, start)| json!({ "!=": value, "prefix": start })),
     ];
-    proptest::collection::btree_map("[xyz]", scalar, 0..3)
+    proptest::collection::btree_map("[xyz]", test, 0..3)
+        .prop_map(|members| Pattern::of(&json!(members)).unwrap())
+}
+
+fn few_params() -> impl Strategy<Value = Params> {
+    proptest::collection::btree_map("[xyz]", scalar(), 0..3)
         .prop_map(|members| params(Value::Object(members.into_iter().collect())))
 }
 
 fn acts() -> impl Strategy<Value = Act> {
     // A step has one wait at a time: its place in the journal makes it new.
-    let conditions = vec(("[mn]", few_params(), 0..4_u64), 1..4);
+    let conditions = vec(("[mn]", few_tests(), 0..4_u64), 1..4);
     prop_oneof![
         (tenants(), 0..1_000_u128, conditions).prop_map(|(tenant, run, conditions)| {
             let waiters = (0..).zip(conditions).map(|(index, (name, asked, after))| {
@@ -161,7 +177,7 @@ proptest! {
     #[test]
     fn the_index_does_what_a_search_does(acts in vec(acts(), 1..40)) {
         let (mut index, mut naive) = (Index::default(), Naive::default());
-        let mut added: Vec<Vec<(String, Params, Waiter)>> = Vec::new();
+        let mut added: Vec<Vec<(String, Pattern, Waiter)>> = Vec::new();
         for act in acts {
             match act {
                 Act::Add(tenant, waiters) => {
@@ -191,7 +207,7 @@ proptest! {
             prop_assert_eq!(index.waiters.len(), naive.0.len());
             let counted = index.names.values().flat_map(HashMap::values).flatten();
             prop_assert_eq!(counted.map(|set| set.waiters).sum::<usize>(), naive.0.len());
-            let known = |(tenant, name, ..): &(TenantId, String, Params, Waiter)| index.has(tenant, name);
+            let known = |(tenant, name, ..): &(TenantId, String, Pattern, Waiter)| index.has(tenant, name);
             prop_assert!(naive.0.iter().all(known));
         }
     }
