@@ -7,6 +7,7 @@ use proptest::test_runner::TestRunner;
 use segno_engine::event::Cause;
 use segno_engine::id::RunId;
 use segno_engine::payload::Payload;
+use segno_engine::scope::Scope as _;
 use segno_engine::signal::Params;
 use segno_host::driver::Publish;
 use segno_host::store::{FiringRecord, Outcome, Paging, TriggerRecord};
@@ -244,9 +245,10 @@ fn two_sets_with_one_key_start_one_run() {
         ref other => panic!("{other:?}"),
     };
     let of: Vec<_> = firings.iter().map(of).collect();
-    assert_eq!(of.iter().map(|(_, repeated)| *repeated).collect::<Vec<_>>(), [
-        false, true, false, true
-    ]);
+    assert_eq!(
+        of.iter().map(|(_, repeated)| *repeated).collect::<Vec<_>>(),
+        [false, true, false, true]
+    );
     assert!(of[0].0 == of[1].0 && of[0].0 == of[3].0 && of[0].0 != of[2].0);
     assert_eq!(stage.runs_of("w").len(), 2);
 }

@@ -121,14 +121,7 @@ impl Signals {
             anyhow::bail!("there are three parts");
         };
         let many_to_few = many.per_s / few.per_s;
-        Ok(SignalsFigures {
-            concurrency: self.concurrency,
-            alone,
-            few,
-            many,
-            many_to_few,
-            http,
-        })
+        Ok(SignalsFigures { concurrency: self.concurrency, alone, few, many, many_to_few, http })
     }
 
     /// Pushes workflows with so many triggers, spread over the names, each with

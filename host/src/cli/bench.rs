@@ -242,7 +242,13 @@ fn signals_table(figures: &SignalsFigures) -> Table {
     let http = &figures.http;
     let how = format!("{} connections, HTTP", http.connections);
     row(how, String::new(), http.per_s, &http.publication);
-    table.row(["many to few".into(), String::new().into(), ratio.into(), String::new().into(), String::new().into()]);
+    table.row([
+        "many to few".into(),
+        String::new().into(),
+        ratio.into(),
+        String::new().into(),
+        String::new().into(),
+    ]);
     table
 }
 
@@ -251,7 +257,7 @@ fn suspended_table(figures: &SuspendedFigures) -> Table {
     let mut fact = |name: &str, value: String| table.fact(name, value);
     let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
     let ms = |us: f64| format!("{:.1} ms", us / 1e3);
-    let spread = |spread: &Option<crate::bench::Spread>| match spread {
+    let spread = |spread: &Option<Spread>| match spread {
         Some(spread) => format!("{} / {}", ms(spread.p50_us), ms(spread.p99_us)),
         None => String::new(),
     };

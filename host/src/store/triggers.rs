@@ -161,11 +161,8 @@ impl Store {
         (workflow, id): (&str, &str),
     ) -> Result<Option<TriggerRecord>, Error> {
         let found = self.record::<TriggerRecord>(&Key::trigger(tenant, (workflow, id))?)?;
-        let named = |record| TriggerRecord {
-            workflow: workflow.to_owned(),
-            id: id.to_owned(),
-            ..record
-        };
+        let named =
+            |record| TriggerRecord { workflow: workflow.to_owned(), id: id.to_owned(), ..record };
         Ok(found.map(named))
     }
 

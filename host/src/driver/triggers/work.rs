@@ -259,9 +259,7 @@ impl Driver {
                     self.0.store.barrier().durable().await?;
                     judged
                 }
-                Some(error) => {
-                    Judged::Nothing(Outcome::Failed { message: error.to_string() })
-                }
+                Some(error) => Judged::Nothing(Outcome::Failed { message: error.to_string() }),
             };
         }
     }
@@ -303,8 +301,7 @@ impl Driver {
         state.record.firings += 1;
         let number = state.record.firings;
         let is_kept = matches!(outcome, Outcome::False { kept: true });
-        let firing =
-            FiringRecord { number, at: self.0.clock.now(), signals: named(set), outcome };
+        let firing = FiringRecord { number, at: self.0.clock.now(), signals: named(set), outcome };
         let taken = if is_kept { [].as_slice() } else { &set.places };
         let mut writes = rows(trigger, state, offered, taken)?;
         writes.extend(Write::firing(tenant, key, &firing)?);

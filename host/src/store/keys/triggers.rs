@@ -47,10 +47,6 @@ impl Prefix {
     }
 }
 
-fn named(
-    tenant: &TenantId,
-    kind: Kind,
-    (workflow, id): (&str, &str),
-) -> Result<Builder, Error> {
+fn named(tenant: &TenantId, kind: Kind, (workflow, id): (&str, &str)) -> Result<Builder, Error> {
     Builder::new(tenant, kind).name("workflow name", workflow)?.name("trigger id", id)
 }

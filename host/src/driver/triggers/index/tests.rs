@@ -110,7 +110,7 @@ fn one_that_is_far_behind_reads_from_the_store() {
     let one = trigger(1, &[("n".to_owned(), json!({}))]);
     let mut index = Index::default();
     index.add(&one);
-    let mut offer = || index.offer(&owner(), &signal("n", &json!({}))).len();
+    let offer = || index.offer(&owner(), &signal("n", &json!({}))).len();
     assert_eq!(offer(), 1);
     for _ in 1..super::super::QUEUE_MAX {
         assert_eq!(offer(), 0, "somebody is at it");
