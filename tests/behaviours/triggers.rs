@@ -96,11 +96,11 @@ fn a_join_fires_once_for_each_pair_behind_its_subscription() {
     stage.publish(signal("right", json!({ "date": "1" })));
     stage.publish(signal("right", json!({ "day": 1 })));
     stage.publish(signal("left", json!({ "day": 1.0 })));
-    let known = stage.until_seen("w", "pair", &[("left", 2), ("right", 4)]);
+    let known = stage.until_seen("w", "pair", &[("left", 2), ("right", 5)]);
     assert_eq!((known.firings, known.pending), (1, 2));
     stage.publish(signal("left", json!({ "day": 1 })));
     stage.publish(signal("left", json!({ "day": 2 })));
-    let known = stage.until_seen("w", "pair", &[("left", 4), ("right", 4)]);
+    let known = stage.until_seen("w", "pair", &[("left", 4), ("right", 5)]);
     assert_eq!((known.firings, known.pending), (2, 2), "one left and the text are left over");
     let runs = stage.started("w", "pair");
     let got: Vec<_> = runs.iter().map(|run| stage.got(*run)).collect();

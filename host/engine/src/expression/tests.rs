@@ -74,6 +74,7 @@ fn a_run_is_known_by_its_facts() {
         ("run.created_at", json!("1970-01-01T00:00:01Z")),
         ("run.created_at + duration('1m')", json!("1970-01-01T00:01:01Z")),
         ("date(run.created_at)", json!("1970-01-01")),
+        ("run.scheduled_at", json!("1970-01-01T00:00:00.500Z")),
         ("run.retries", json!(0)),
         ("has(run.number) && has(run.id)", json!(true)),
     ]);
@@ -226,7 +227,8 @@ fn mistakes_are_found_when_an_expression_is_made() {
         ("LOOP.x", "unknown name LOOP; did you mean loop?"),
         (
             "run.name",
-            "unknown name run.name; a run has id, number, workflow, version, created_at, retries",
+            "unknown name run.name; a run has id, number, workflow, version, created_at, \
+             scheduled_at, retries",
         ),
         ("has(run.nmber)", "unknown name run.nmber; did you mean run.number?"),
         ("run", "run alone is nothing; write run.id"),

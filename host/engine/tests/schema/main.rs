@@ -22,8 +22,21 @@ use std::sync::LazyLock;
 /// Parts of the reader's messages about what no schema can tell: how steps
 /// depend on each other, what an expression says, how long a time is, how deep
 /// things are nested.
-const BEYOND: [&str; 41] = [
+const BEYOND: [&str; 54] = [
     "in a circle",
+    "the field for the",
+    "of the field for",
+    "fits no day",
+    "is no name of a rule",
+    " fields; write five",
+    "unknown time zone",
+    "is no moment",
+    "is not after the start",
+    "is too short; use at least \"1s\"",
+    "is too short; use at least \"10s\"",
+    "is not there when a schedule fires",
+    "schedule is read outside",
+    "is taken by the trigger",
     "is taken by the step",
     "wait for itself",
     "unknown step",
@@ -247,6 +260,7 @@ fn both_know_the_same_keys() {
         ("", ""),
         ("/params/p", "/$defs/param"),
         ("/steps/1", "/$defs/step"),
+        ("/triggers/0", "/$defs/trigger"),
         ("/run_strategy", "/$defs/runStrategy"),
         ("/steps/1/retry", "/$defs/retry"),
         ("/steps/1/retry/backoff", "/$defs/backoff"),

@@ -19,6 +19,15 @@ pub fn full() -> Value {
             "q": 1,
             "r": { "type": "int", "optional": true }
         },
+        "triggers": [
+            {
+                "cron": "0 6 * * *", "id": "t", "timezone": "Europe/Berlin",
+                "start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "jitter": "30s",
+                "overlap": "skip", "catch_up": "1d", "ambiguous": "twice", "paused": true,
+                "params": { "p": "${schedule.at}" }
+            },
+            { "every": "15m" }
+        ],
         "steps": [
             { "id": "a", "component": "hello" },
             {

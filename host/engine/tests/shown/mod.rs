@@ -2,6 +2,7 @@
 
 use segno_engine::grant::Grants;
 use segno_engine::retry::Retry;
+use segno_engine::schedule::{ScheduleTrigger, Trigger};
 use segno_engine::setting::Setting;
 use segno_engine::workflow::{
     Body, FailureMode, Foreach, Gate, Inner, Limits, Param, ParamMode, Pin, Step, StepKind,
@@ -32,8 +33,16 @@ pub fn show(workflow: &Workflow) -> String {
     }
     show_setting("timeout", timeout.as_ref(), "", &mut out);
     params.iter().for_each(|param| show_param(param, &mut out));
+    workflow.triggers.iter().for_each(|trigger| show_trigger(trigger, &mut out));
     show_body(body, "", &mut out);
     out
+}
+
+fn show_trigger(trigger: &Trigger, out: &mut String) {
+    let Trigger::Schedule(ScheduleTrigger { id, schedule, paused }) = trigger;
+    let paused = if *paused { " paused" } else { "" };
+    let spec = serde_json::Value::Object(schedule.spec().to_json());
+    let _ = writeln!(out, "trigger {id}{paused} {spec}");
 }
 
 fn show_setting(key: &str, setting: Option<&Setting>, indent: &str, out: &mut String) {
