@@ -44,7 +44,7 @@ pub(super) fn read(
     let site = if is_single { Site::Signal } else { Site::Signals };
     let when = fields.get("when").map(|field| condition(&field, site, uses, reader));
     let params = fields.get("params").map(|field| params(&field, site, uses, reader));
-    let key = fields.get("key").map(|field| field.template(site, uses, &mut reader.problems));
+    let key = fields.get("key").map(|field| key(&field, site, uses, reader));
     let when_false = when_false(fields, is_single, reader);
     Some(SignalTrigger {
         id: id?,
@@ -197,6 +197,20 @@ fn params(
         return None;
     }
     Some(template)
+}
+
+/// What names the run of a set.
+fn key(
+    field: &Field<'_>,
+    site: Site,
+    uses: &mut Vec<Use>,
+    reader: &mut Reader<'_>,
+) -> Option<Template> {
+    if let Kind::Null | Kind::List(_) | Kind::Map(_) = field.node.kind {
+        field.wrong(&mut reader.problems, "text", "write it as in \"${signal.params.day}\"");
+        return None;
+    }
+    field.template(site, uses, &mut reader.problems)
 }
 
 fn when_false(fields: &Fields<'_>, is_single: bool, reader: &mut Reader<'_>) -> WhenFalse {
