@@ -26,7 +26,8 @@ pub(super) fn find(name: &str, zone: &str) -> Option<Builtin> {
         "DSL_DEFAULT_TZ" => text(super::sel::quoted(zone), &[]),
         "WORKFLOW_CRON_TIMEZONE" => text("params.DSL_DEFAULT_TZ".to_owned(), &["DSL_DEFAULT_TZ"]),
         "RUN_TS" => {
-            let value = "int(run.created_at) * 1000 + run.created_at.getMilliseconds()".to_owned();
+            let value =
+                "int(run.scheduled_at) * 1000 + run.scheduled_at.getMilliseconds()".to_owned();
             Some(Builtin { kind: Kind::Int, value, reads: &[] })
         }
         "TARGET_RUN_DATE" | "LOCAL_RUN_DATE" => local("%Y%m%d"),

@@ -1,29 +1,57 @@
-//! Triggers. The language has no key for them yet, so they are written as
-//! comments and notes, in the form that they will have: [`read`] gives the
-//! entries of the list, and `workflow` says where they stand.
+//! Triggers, by time and by signals: [`read`] gives the entries of `triggers:`,
+//! and those that are switched off, which become comments; `workflow` says where
+//! they stand.
 
 use super::context::{Context, Own};
 use super::signal;
 use super::value::Value;
 use super::yaml::{Block, Yaml};
+use crate::definition::{self, Catalog};
+use crate::schedule::Schedule;
+use crate::workflow::{Limits, Pin};
+use serde_json::json;
 
-/// The entries of `triggers`, each on one line.
-pub(super) fn read(context: &mut Context, workflow: &Value) -> Vec<String> {
+/// What starts runs.
+pub(super) struct Triggers {
+    /// The entries of `triggers`.
+    pub(super) entries: Vec<Block>,
+    /// Those that are switched off over there, each on one line.
+    pub(super) comments: Vec<String>,
+}
+
+/// The triggers of a workflow; says whether those by time, and those by signals,
+/// are disabled.
+pub(super) fn read(
+    context: &mut Context,
+    workflow: &Value,
+    [is_paused, is_off]: [bool; 2],
+) -> Triggers {
     context.own = Own::default();
-    let mut lines = Vec::new();
+    let mut triggers = Triggers { entries: Vec::new(), comments: Vec::new() };
     let list = |key: &str| workflow.get(key).map(Value::elements).unwrap_or_default();
     for (number, trigger) in list("time_triggers").iter().enumerate() {
         let place = format!("time_triggers[{number}]");
-        if let Some(block) = time(context, trigger, &place) {
-            lines.push(line(context, block, &place));
+        let Some(mut block) = time(context, trigger, &place) else { continue };
+        if is_paused {
+            block.put("paused", Yaml::Plain("true".to_owned()));
         }
+        triggers.entries.push(block);
     }
     for (number, trigger) in list("signal_triggers").iter().enumerate() {
         let place = format!("signal_triggers[{number}]");
         let block = of_signals(context, trigger, &place);
-        lines.push(line(context, block, &place));
+        let line = format!("- {}", Yaml::Map(block.clone()).inline().unwrap_or_default());
+        if let Some(wrong) = refused(&line) {
+            let text = format!("is left out (was: {}): {wrong}", trigger.json());
+            context.notes.needs_you(&place, text);
+        } else if is_off {
+            context.notes.needs_you(&place, "is switched off; it is written as a comment");
+            triggers.comments.push(line);
+        } else {
+            triggers.entries.push(block);
+        }
     }
-    lines
+    triggers
 }
 
 /// The zone of the first time trigger, which some builtins read.
@@ -32,10 +60,25 @@ pub(super) fn first_zone(workflow: &Value) -> Option<&str> {
     first.get("timezone")?.text().filter(|zone| !zone.is_empty())
 }
 
-fn line(context: &mut Context, block: Block, place: &str) -> String {
-    let line = format!("- {}", Yaml::Map(block).inline().unwrap_or_default());
-    context.notes.needs_you(place, format!("schedule this yourself for now: {}", line.trim()));
-    line
+/// What is wrong with an entry of `triggers:`, if anything is.
+fn refused(line: &str) -> Option<String> {
+    let source = format!("workflow: w\nsteps: [{{ id: a, noop: true }}]\ntriggers:\n  {line}\n");
+    let problems = definition::check(&source, &Nothing).err()?;
+    let one = |it: definition::Problem| format!("{}: {}; {}", it.path, it.message, it.remedy);
+    Some(problems.into_iter().map(one).collect::<Vec<_>>().join("; "))
+}
+
+/// No components, and no limits.
+struct Nothing;
+
+impl Catalog for Nothing {
+    fn component(&self, name: &str, _: Option<&str>) -> Result<Pin, String> {
+        Err(format!("there is no component {name:?}"))
+    }
+
+    fn ceiling(&self) -> Limits {
+        Limits::default()
+    }
 }
 
 fn time(context: &mut Context, trigger: &Value, place: &str) -> Option<Block> {
@@ -45,10 +88,13 @@ fn time(context: &mut Context, trigger: &Value, place: &str) -> Option<Block> {
         context.notes.needs_you(place, format!("{kind} without cron: {}", trigger.json()));
         return None;
     };
+    let (rule, zone) = (ours(cron), text("timezone").unwrap_or("UTC"));
+    let mut spec = json!({ "cron": rule, "timezone": zone });
     let mut block = Block::default();
-    block.text("cron", five_fields(context, cron, place));
-    block.text("timezone", text("timezone").unwrap_or("UTC"));
+    block.text("cron", rule);
+    block.text("timezone", zone);
     if let Some(delay) = text("fuzzy_max_delay") {
+        spec["jitter"] = json!(delay);
         block.text("jitter", delay);
     }
     for (key, value) in trigger.entries() {
@@ -58,32 +104,54 @@ fn time(context: &mut Context, trigger: &Value, place: &str) -> Option<Block> {
                 .dropped(&format!("{place}.{key}"), format!("{}: has no equal", value.json()));
         }
     }
+    if let Err(problems) = Schedule::from_json(&spec) {
+        let wrong: Vec<_> = problems
+            .iter()
+            .map(|it| format!("{}: {}; {}", it.path, it.message, it.remedy))
+            .collect();
+        let text = format!("is left out (was: {}): {}", trigger.json(), wrong.join("; "));
+        context.notes.needs_you(place, text);
+        return None;
+    }
     Some(block)
 }
 
-/// Quartz has seconds in front and perhaps a year behind, and `?`.
-fn five_fields(context: &mut Context, cron: &str, place: &str) -> String {
-    let fields: Vec<_> = cron.split_whitespace().collect();
-    let is_quartz = matches!(fields.len(), 6 | 7);
-    if !is_quartz {
+/// The rule as we write it. With a second in front, it is Quartz's, which counts
+/// the days of the week from 1 for Sunday.
+fn ours(cron: &str) -> String {
+    let mut fields: Vec<_> = cron.split_whitespace().map(str::to_owned).collect();
+    if !matches!(fields.len(), 6 | 7) {
         return cron.to_owned();
     }
-    let plain = |field: &str| match field {
-        "?" => "*".to_owned(),
-        field => field.strip_prefix("1/1").map_or(field, |_| "*").to_owned(),
+    let days: Vec<_> = fields[5].split(',').map(weekdays).collect();
+    fields[5] = days.join(",");
+    let year = fields.get(6).map_or("*", String::as_str);
+    if fields[0] == "0" && year == "*" {
+        // It says no more than five fields do.
+        let plain = |field: &String| if field == "?" { "*".to_owned() } else { field.clone() };
+        return fields[1..6].iter().map(plain).collect::<Vec<_>>().join(" ");
+    }
+    fields.join(" ")
+}
+
+/// One item of Quartz's field for the days of the week. What follows `#` and `/`
+/// is no day.
+fn weekdays(item: &str) -> String {
+    if item.eq_ignore_ascii_case("L") {
+        return "6".to_owned();
+    }
+    let end = item.find(['#', '/']).unwrap_or(item.len());
+    let (days, rest) = item.split_at(end);
+    let (days, last) = match days.strip_suffix(['L', 'l']) {
+        Some(days) => (days, "L"),
+        None => (days, ""),
     };
-    let has_more = fields[0] != "0" || fields.get(6).is_some_and(|year| *year != "*");
-    let has_signs = fields[3..6].iter().any(|field| field.contains(['L', 'W', '#']));
-    let has_days = fields[5].contains(|c: char| c.is_ascii_digit());
-    if has_more || has_signs || has_days {
-        let text = format!(
-            "{cron:?} is Quartz's; its seconds, year, L, W, # and numbers of weekdays (1 is Sunday) \
-             are not cron's; write what you mean"
-        );
-        context.notes.needs_you(place, text);
-        return cron.to_owned();
-    }
-    fields[1..6].iter().map(|field| plain(field)).collect::<Vec<_>>().join(" ")
+    let day = |day: &str| match day.parse::<u32>() {
+        Ok(number @ 1..=7) => (number - 1).to_string(),
+        _ => day.to_owned(),
+    };
+    let days: Vec<_> = days.split('-').map(day).collect();
+    format!("{}{last}{rest}", days.join("-"))
 }
 
 fn of_signals(context: &mut Context, trigger: &Value, place: &str) -> Block {

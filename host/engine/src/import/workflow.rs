@@ -5,9 +5,10 @@ use super::builtin;
 use super::context::{Context, Wanted, declaration};
 use super::name::Rule;
 use super::note::Note;
+use super::triggers::{self, Triggers};
 use super::value::Value;
 use super::yaml::{Block, Yaml};
-use super::{param, setting, triggers};
+use super::{param, setting};
 
 /// The most passes until no step reads anything new of others.
 const PASSES_MAX: usize = 5;
@@ -55,16 +56,23 @@ fn write(context: &mut Context, request: &Value) -> (String, String) {
         block.put("timeout", yaml);
     }
     let mut written = context.workflow_params(&params);
-    let triggers = triggers::read(context, workflow);
+    let disabled = ["time_trigger_disabled", "signal_trigger_disabled"].map(|key| {
+        let found = [request, workflow, properties].map(|map| map.get(key));
+        found.into_iter().flatten().any(|it| matches!(it, Value::Bool(true)))
+    });
+    let Triggers { entries, comments: off } = triggers::read(context, workflow, disabled);
     let steps = context.body(steps);
     add_found(context, &mut written);
     if !written.is_empty() {
         block.put("params", Yaml::Block(written));
     }
+    if !entries.is_empty() {
+        block.put("triggers", Yaml::Steps(entries));
+    }
     let mut comments = Vec::new();
-    if !triggers.is_empty() {
-        comments.push("triggers: (needs you: not a key yet)".to_owned());
-        comments.extend(triggers.iter().map(|line| format!("  {line}")));
+    if !off.is_empty() {
+        comments.push("triggers: (needs you: these are switched off)".to_owned());
+        comments.extend(off.iter().map(|line| format!("  {line}")));
     }
     block.put_with("steps", Yaml::Steps(steps), comments);
     note_rest(context, request, workflow);
@@ -157,11 +165,6 @@ fn add_found(context: &mut Context, params: &mut Block) {
         params.put_with(&name, Yaml::Map(block), Vec::new());
         let text = "is there without being written over there; it is a param here";
         context.notes.translated(&format!("params.{name}"), text);
-        if name == "RUN_TS" {
-            let text =
-                "is when the run was made; give the scheduled time where a schedule starts it";
-            context.notes.needs_you("params.RUN_TS", text);
-        }
     }
     for asked in &context.asked {
         let mut block = declaration(&asked.kind, None, None);
@@ -204,9 +207,7 @@ fn note_rest(context: &mut Context, request: &Value, workflow: &Value) {
                     let text = "was pushed without being made active; do so here, too";
                     context.notes.needs_you(&place, text);
                 }
-                ("signal_trigger_disabled" | "time_trigger_disabled", Value::Bool(true)) => {
-                    context.notes.needs_you(&place, "leave these triggers off");
-                }
+                ("time_trigger_disabled" | "signal_trigger_disabled", Value::Bool(true)) => {}
                 (_, value) => {
                     context.notes.dropped(&place, format!("{}: has no equal", value.json()));
                 }

@@ -268,11 +268,11 @@ impl ScheduleState {
         }
     }
 
+    /// Notes whose run is open. Policies that do not ask leave it as it is.
     fn note_start(&mut self, schedule: &Schedule, at: Timestamp) {
-        self.open = match schedule.spec().overlap {
-            Overlap::Strategy | Overlap::AllowAll => None,
-            _ => Some(at),
-        };
+        if !matches!(schedule.spec().overlap, Overlap::Strategy | Overlap::AllowAll) {
+            self.open = Some(at);
+        }
     }
 
     /// Starts the first that waits, if it may. Whether it does.

@@ -139,11 +139,8 @@ fn fixed_times_count_from_the_start() {
 fn gaps_fire_once_at_their_end_and_repeated_times_as_said() {
     let zone = "America/Los_Angeles";
     let notes = |rule: &str, ambiguous, after: &str, until: &str| -> Vec<_> {
-        let spec = Spec {
-            timezone: zone.to_owned(),
-            ambiguous,
-            ..Spec::of(Rule::Cron(rule.to_owned()))
-        };
+        let spec =
+            Spec { timezone: zone.to_owned(), ambiguous, ..Spec::of(Rule::Cron(rule.to_owned())) };
         let schedule = schedule(spec);
         let found = schedule.instants("s", moment(after), moment(until));
         found.map(|it| (it.local[11..].to_owned(), it.note)).collect()
@@ -161,7 +158,8 @@ fn gaps_fire_once_at_their_end_and_repeated_times_as_said() {
     assert_eq!(notes("30 1 * * *", Ambiguous::Twice, from, to), [first.clone(), second.clone()]);
     assert_eq!(notes("30 * * * *", Ambiguous::Once, from, to), [first, second]);
     // From within the second hour on, what was there the first time is not there again.
-    let rest = notes("* * 1,4 * * *", Ambiguous::Once, "2026-11-01T09:10:00Z", "2026-11-01T12:00:01Z");
+    let rest =
+        notes("* * 1,4 * * *", Ambiguous::Once, "2026-11-01T09:10:00Z", "2026-11-01T12:00:01Z");
     assert_eq!(rest.first().map(|(local, _)| local.as_str()), Some("04:00:00-08:00"));
 }
 
@@ -176,9 +174,9 @@ fn a_day_that_a_zone_left_out_fires_when_it_is_over() {
 fn counting_is_going_through() {
     let rules = ["*/7 * * * *", "30 2 * * *", "0,30 1-3 * * *", "15 4 1,15 * 1", "5 5 5 * * *"];
     for zone in ["America/Los_Angeles", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kolkata"] {
-        for (rule, ambiguous) in rules.iter().flat_map(|rule| {
-            [(rule, Ambiguous::Once), (rule, Ambiguous::Twice)]
-        }) {
+        for (rule, ambiguous) in
+            rules.iter().flat_map(|rule| [(rule, Ambiguous::Once), (rule, Ambiguous::Twice)])
+        {
             let spec = Spec {
                 timezone: zone.to_owned(),
                 ambiguous,

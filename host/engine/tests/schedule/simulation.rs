@@ -49,7 +49,9 @@ fn sorts(begin: Timestamp) -> Vec<Sort> {
         cron("0 1,2,13 * * *", "Asia/Kathmandu", 345, |hour, minute| {
             [1, 2, 13].contains(&hour) && minute == 0
         }),
-        cron("*/30 9-10 * * *", "UTC", 0, |hour, minute| [9, 10].contains(&hour) && minute % 30 == 0),
+        cron("*/30 9-10 * * *", "UTC", 0, |hour, minute| {
+            [9, 10].contains(&hour) && minute % 30 == 0
+        }),
         cron("@daily", "America/Phoenix", -420, |hour, minute| (hour, minute) == (0, 0)),
         every(5 * HOUR),
         every(10 * HOUR + 7_000),
@@ -70,7 +72,7 @@ struct World<'w> {
     left: BTreeSet<Timestamp>,
     /// Those that wait.
     waiting: BTreeSet<Timestamp>,
-    /// Those whose runs have not ended.
+    /// Those whose runs have not ended and are not cancelled, as far as a policy asks.
     open: BTreeSet<Timestamp>,
     /// How many instants were started, waited, were missed, and skipped by reason.
     counts: Vec<usize>,
@@ -149,12 +151,17 @@ impl<'w> World<'w> {
         let catch_up = self.schedule.spec().catch_up_ms;
         let late = |at| self.now.since(self.schedule.fires_at(&self.identity, at));
         let kind = match outcome {
-            Outcome::Start { .. } => {
+            Outcome::Start { cancels } => {
                 assert!(!before.is_held() && count == 1, "{decision:?}");
                 assert!(self.schedule.fires_at(&self.identity, first) <= self.now || waited > 0);
                 assert!(waited > 0 || late(first) <= catch_up, "{decision:?}");
                 assert!(!may_be_blocked || self.open.is_empty(), "{decision:?} beside another");
-                self.open.insert(first);
+                if let Some(other) = cancels {
+                    self.open.remove(&other);
+                }
+                if !matches!(overlap, Overlap::Strategy | Overlap::AllowAll) {
+                    self.open.insert(first);
+                }
                 0
             }
             Outcome::Wait => {

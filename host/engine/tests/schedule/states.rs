@@ -152,7 +152,8 @@ fn a_change_skips_what_the_old_rule_left() {
 #[test]
 fn years_of_downtime_are_one_row_at_once() {
     let spec = Spec::of(Rule::Cron("* * * * * *".to_owned()));
-    let schedule = schedule(Spec { timezone: "Europe/Berlin".to_owned(), catch_up_ms: 10_000, ..spec });
+    let schedule =
+        schedule(Spec { timezone: "Europe/Berlin".to_owned(), catch_up_ms: 10_000, ..spec });
     let mut state = ScheduleState::new(at(0));
     let found = state.due(named(&schedule), at(50 * 366 * 1_440), 1);
     let expected = 50 * 366 * 86_400 - 11;
