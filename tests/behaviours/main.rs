@@ -2,7 +2,7 @@
 //! the real sandbox on the real store, and time that is moved by hand.
 //!
 //! The numbers are those of the list of behaviours that the project began with.
-//! What is about signals and schedules (29 to 34) is tested elsewhere.
+//! What is about signals and schedules (29, 30, 33, 34) is tested elsewhere.
 //!
 //! | # | behaviour | test |
 //! |--:|---|---|
@@ -34,6 +34,8 @@
 //! | 26 | subworkflows | `loops::subworkflows_are_waited_for_or_not_and_get_what_they_may`, `loops::a_workflow_that_runs_itself_stops_ten_deep` |
 //! | 27 | while | `loops::a_while_goes_on_until_its_condition_fails_or_it_has_gone_on_too_long` |
 //! | 28 | failure modes | `graph::failure_modes_stop_the_others_or_let_them_finish_or_do_not_matter` |
+//! | 31 | triggers with signals | `triggers::*` |
+//! | 32 | lineage | `triggers::lineage_leads_from_a_run_to_the_step_that_published_its_signal` |
 //! | 35 | permits | `permits::*` |
 //! | 36 | breakpoints | `actions::a_breakpoint_holds_every_iteration_until_it_is_let_go` |
 //! | 37 | counts of leaves | `views::every_leaf_below_a_run_is_counted_once_by_its_status` |

@@ -9,7 +9,7 @@ use segno_engine::id::RunId;
 use segno_engine::payload::Payload;
 use segno_engine::scope::Scope as _;
 use segno_engine::signal::Params;
-use segno_host::driver::Publish;
+use segno_host::driver::{Publish, Source};
 use segno_host::store::{FiringRecord, Outcome, Paging, TriggerRecord};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -350,4 +350,38 @@ fn every_set_starts_one_run_whenever_the_host_ends() {
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn lineage_leads_from_a_run_to_the_step_that_published_its_signal() {
+    let stage = Stage::with(&["probe"]);
+    stage.apply(
+        "{ workflow: source, steps: [{ id: tell, component: probe@1, grants: { signals: [landed] }, \
+         params: { calls: [{ publish: { name: landed, payload: 1 } }] } }] }",
+    );
+    stage.apply(&workflow("w", "[{ id: t, signal: { name: landed } }]"));
+    stage.apply("{ workflow: above, steps: [{ id: below, workflow: source }] }");
+    let above = stage.start("above");
+    assert_eq!(stage.end(above), "succeeded");
+    stage.comes_to(1, || stage.runs_of("w").len());
+    let run = stage.runs_of("w")[0];
+    let lineage = |depth: u32, runs: usize| {
+        let lineage = stage.driver().lineage(&stage.tenant, run, (depth, runs));
+        stage.block(lineage).expect("there is such a run")
+    };
+    let all = lineage(10, 10);
+    assert!(all.is_complete);
+    let child = stage.child(above, "below");
+    let runs: Vec<_> = all.links.iter().map(|link| (link.depth, link.run)).collect();
+    assert_eq!(runs, [(0, run), (1, child), (2, above)]);
+    let Source::Signals { trigger, signals } = &all.links[0].source else { panic!("{all:?}") };
+    assert_eq!((trigger.as_str(), signals.len()), ("w/t", 1));
+    assert_eq!(signals[0].publisher, Some((child, "tell".to_owned())));
+    let Source::Step { run: parent, step } = &all.links[1].source else { panic!("{all:?}") };
+    assert_eq!((*parent, step.as_deref()), (above, Some("below")));
+    assert!(matches!(&all.links[2].source, Source::Cause(Cause::Manual { .. })), "{all:?}");
+    for (depth, runs) in [(1, 10), (10, 2)] {
+        let some = lineage(depth, runs);
+        assert_eq!((some.links.len(), some.is_complete), (2, false));
+    }
 }

@@ -15,5 +15,6 @@ mod main_job;
 mod rehearsal;
 mod server;
 mod signals;
+mod triggers;
 mod workflows;
 mod wrong_input;

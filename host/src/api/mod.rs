@@ -7,6 +7,7 @@ mod breakpoints;
 mod components;
 mod events;
 mod journal;
+mod lineage;
 mod problem;
 mod rollup;
 mod run_actions;
@@ -116,6 +117,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(events::stream))
         .routes(routes!(timeline::timeline))
         .routes(routes!(rollup::rollup))
+        .routes(routes!(lineage::run))
         .routes(routes!(run_actions::cancel))
         .routes(routes!(run_actions::kill))
         .routes(routes!(run_actions::pause))

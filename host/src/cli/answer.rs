@@ -310,6 +310,48 @@ pub(super) struct SignalNumber {
     pub(super) sequence: u64,
 }
 
+/// What led to a run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Lineage {
+    pub(super) items: Vec<LineageLink>,
+    pub(super) complete: bool,
+}
+
+/// A run, and what led to it.
+#[derive(Debug, Deserialize)]
+pub(super) struct LineageLink {
+    pub(super) run: String,
+    pub(super) workflow: String,
+    pub(super) number: Option<u64>,
+    pub(super) created_at: String,
+    pub(super) cause: LineageCause,
+}
+
+/// What led to a run.
+#[derive(Debug, Deserialize)]
+pub(super) struct LineageCause {
+    pub(super) kind: String,
+    pub(super) by: Option<String>,
+    pub(super) run: Option<String>,
+    pub(super) step: Option<String>,
+    pub(super) schedule: Option<String>,
+    pub(super) at: Option<String>,
+    pub(super) trigger: Option<String>,
+    #[serde(default)]
+    pub(super) signals: Vec<LineageSignal>,
+}
+
+/// A signal that led to a run, and who published it.
+#[derive(Debug, Deserialize)]
+pub(super) struct LineageSignal {
+    pub(super) name: String,
+    pub(super) sequence: u64,
+    pub(super) published_at: Option<String>,
+    pub(super) by: Option<String>,
+    pub(super) run: Option<String>,
+    pub(super) step: Option<String>,
+}
+
 /// A tag with a limit.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag {

@@ -37,6 +37,7 @@ fn workflow(params: &[(&str, Value)]) -> Workflow {
         run_step_concurrency: None,
         params: params.iter().map(param).collect(),
         timeout: None,
+        triggers: Vec::new(),
         body: Body { steps: Vec::new(), output: None },
     }
 }

@@ -73,6 +73,7 @@ fn rehearse(params: &[(&str, &str, Option<Value>)], body: Body) -> Vec<String> {
         step_concurrency: None,
         run_step_concurrency: None,
         params: params.iter().map(param).collect(),
+        triggers: Vec::new(),
         timeout: Some(Setting::Computed(template(json!("${params.patience}")))),
         body,
     };
