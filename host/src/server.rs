@@ -78,7 +78,10 @@ pub async fn run(mut config: Config, ready: impl FnOnce(std::net::SocketAddr)) -
             warn!(%error, "TCP_NODELAY cannot be set");
         }
     });
-    let serving = axum::serve(listener, api::router(driver.clone())).with_graceful_shutdown({
+    // Where requests come from is kept for webhooks.
+    let service =
+        api::router(driver.clone()).into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown({
         let mut stopped = stopped;
         async move {
             // Closed means the same as told.

@@ -90,6 +90,10 @@ fn a_path_ends_at_an_iteration_for_a_retry() {
     let (status, problem) = post(&server, &format!("runs/{run}/steps/each[1]/skip"));
     let detail = problem["detail"].as_str().expect("a text");
     assert!(status == 404 && detail.contains("as in each[1].load"), "{detail}");
+    let (status, problem) = post(&server, &format!("runs/{run}/steps/each[0]/retry"));
+    let detail = problem["detail"].as_str().expect("a text");
+    let said = "iteration 0 of step `each` is succeeded, and retry does nothing there; use retry of the whole step";
+    assert!(status == 409 && detail.contains(said), "{detail}");
     let (status, goes_on) = post(&server, &format!("runs/{run}/steps/each[1]/retry"));
     assert_eq!((status, &goes_on["retries"]), (202, &json!(1)), "{goes_on}");
     server.event(&run, |event| event["type"] == "iteration_retried");

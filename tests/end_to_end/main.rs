@@ -16,5 +16,6 @@ mod rehearsal;
 mod server;
 mod signals;
 mod triggers;
+mod webhooks;
 mod workflows;
 mod wrong_input;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A running server.
@@ -145,7 +146,8 @@ impl Server {
     /// The events of the run, as they happen, until it is over.
     pub fn events(&self, run: &str) -> impl Iterator<Item = Value> + use<> {
         let url = format!("{}/v1/tenants/default/runs/{run}/events", self.url);
-        let answer = ureq::get(&url).call().expect("the server answers");
+        let patient = ureq::get(&url).config().timeout_global(Some(PATIENCE)).build();
+        let answer = patient.call().expect("the server answers");
         let lines = BufReader::new(answer.into_body().into_reader()).lines();
         let lines = lines.map(|line| line.expect("the stream goes on to the end of the run"));
         lines.filter_map(|line| {
@@ -155,13 +157,13 @@ impl Server {
     }
 
     /// The run, once it is over.
+    ///
+    /// One that is never over is a failure of the test, not of whoever runs it.
     pub fn end_of(&self, run: &str) -> Value {
-        loop {
-            let run = self.get(&format!("runs/{run}?wait=30"));
-            if run.get("ended_at").is_some() {
-                return run;
-            }
-        }
+        let asked = || self.get(&format!("runs/{run}?wait=30"));
+        let mut views = std::iter::repeat_with(asked).take(ROUNDS_MAX);
+        let ended = views.find(|run| run.get("ended_at").is_some());
+        ended.unwrap_or_else(|| panic!("{run} is not over: {}", asked()))
     }
 }
 
@@ -183,6 +185,12 @@ pub fn segno(words: &[&str]) -> Output {
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+/// How often the end of a run is waited for, half a minute each.
+const ROUNDS_MAX: usize = 20;
+
+/// How long the events of a run are waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Where the points are counted that a process passes, if that is asked for.
 const PASSED: &str = "passed";

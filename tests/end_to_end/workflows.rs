@@ -279,3 +279,13 @@ fn a_user_that_cannot_be_written_down_is_refused() {
     assert_eq!(answer.expect("an answer").status().as_u16(), 400);
     refused(&server, &["--user", "a b", "workflow", "list"], &["visible ASCII"]);
 }
+
+#[test]
+fn a_default_that_is_computed_is_shown_as_it_is_written() {
+    let server = Server::start();
+    server.apply(
+        "workflow: daily\nparams: { day: { type: string, value: '${date(run.created_at)}' } }\nsteps: [{ id: say, noop: true }]\n",
+    );
+    let shown = server.json(&["workflow", "get", "daily"]);
+    assert_eq!(shown["params"][0]["default"], "${date(run.created_at)}");
+}

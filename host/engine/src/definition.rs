@@ -43,6 +43,7 @@ mod tags;
 mod triggers;
 mod typed;
 mod wait;
+mod webhook;
 mod while_loop;
 mod workflow;
 
@@ -50,6 +51,7 @@ pub use self::foreach::CONCURRENCY_DEFAULT;
 pub use self::place::place_of;
 pub use self::problem::{PROBLEMS_MAX, Problem};
 pub use self::source::SOURCE_BYTES_MAX;
+pub(crate) use self::webhook::webhook;
 pub use self::while_loop::MAX_ITERATIONS_DEFAULT;
 
 use self::name::Name;

@@ -25,6 +25,7 @@ mod json;
 mod library;
 mod literal;
 mod meter;
+mod names;
 mod node;
 mod operation;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use self::compile::SOURCE_BYTES_MAX;
 pub use self::fact::OfTrigger;
 pub use self::json::RESULT_BYTES_MAX;
 pub use self::meter::OPERATIONS_MAX;
+pub use self::names::Names;
 pub(crate) use self::token::closing_brace;
 pub(crate) use self::value::Value;
 
@@ -104,8 +106,16 @@ impl Expression {
     /// # Errors
     /// Says what is wrong with the source and what to write instead.
     pub fn compile(source: &str) -> Result<Self, String> {
+        Self::compile_with(source, Names::Run)
+    }
+
+    /// The expression that `source` means where there are these names.
+    ///
+    /// # Errors
+    /// As for [`Expression::compile`].
+    pub fn compile_with(source: &str, names: Names) -> Result<Self, String> {
         let source = source.trim();
-        let (node, references) = compile::compile(source)?;
+        let (node, references) = compile::compile(source, names)?;
         Ok(Self { source: source.to_owned(), node, references })
     }
 
@@ -161,6 +171,7 @@ impl Expression {
             Node::Params => Some(Ok(scope.params().clone())),
             Node::Loop => Some(Ok(scope.loop_variables().clone())),
             Node::Own => Some(Ok(scope.own_params().clone())),
+            Node::Document(name) => scope.document(name).cloned().map(Ok),
             Node::Output(id) => Some(evaluation::output(scope, id).map(or_null)),
             Node::Given(id) => Some(evaluation::given(scope, id).map(or_null)),
             _ => None,

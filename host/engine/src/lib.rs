@@ -34,6 +34,7 @@ pub mod template;
 pub mod trigger;
 pub mod usage;
 pub mod wait;
+pub mod webhook;
 pub mod workflow;
 
 mod suggestion;

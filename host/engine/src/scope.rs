@@ -37,6 +37,11 @@ pub trait Scope {
     fn of_trigger(&self) -> Option<&Payload> {
         None
     }
+
+    /// The document of this name, for expressions that are of no run.
+    fn document(&self, _name: &str) -> Option<&Payload> {
+        None
+    }
 }
 
 /// What `schedule` has.
@@ -76,19 +81,8 @@ impl Scope for Occasion<'_> {
         None
     }
 
-    /// Nothing that is true: a trigger's expressions that read `run` are refused
-    /// before.
     fn run(&self) -> RunFacts<'_> {
-        let at = Timestamp(0);
-        RunFacts {
-            id: RunId::new(at, 0),
-            number: None,
-            workflow: "",
-            version: 0,
-            created_at: at,
-            scheduled_at: at,
-            retries: 0,
-        }
+        RunFacts::of_none()
     }
 
     fn schedule(&self) -> Option<ScheduleFacts<'_>> {
@@ -103,6 +97,32 @@ impl Scope for Occasion<'_> {
             Self::Schedule(_) => None,
             Self::Signals(facts) => Some(facts),
         }
+    }
+}
+
+/// Documents by name: what expressions read that are of no run.
+#[derive(Clone, Copy, Debug)]
+pub struct Documents<'a>(pub &'a [(&'static str, Payload)]);
+
+impl Scope for Documents<'_> {
+    fn params(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
+    fn loop_variables(&self) -> &Payload {
+        Payload::empty_object()
+    }
+
+    fn step(&self, _: &str) -> Option<StepResult<'_>> {
+        None
+    }
+
+    fn run(&self) -> RunFacts<'_> {
+        RunFacts::of_none()
+    }
+
+    fn document(&self, name: &str) -> Option<&Payload> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, document)| document)
     }
 }
 
@@ -125,6 +145,22 @@ pub struct RunFacts<'a> {
     pub scheduled_at: Timestamp,
     /// `run.retries`: how often the run was taken up again.
     pub retries: u32,
+}
+
+impl RunFacts<'_> {
+    /// Nothing that is true, where no expression can ask for it.
+    fn of_none() -> Self {
+        let at = Timestamp(0);
+        Self {
+            id: RunId::new(at, 0),
+            number: None,
+            workflow: "",
+            version: 0,
+            created_at: at,
+            scheduled_at: at,
+            retries: 0,
+        }
+    }
 }
 
 /// What a step has come to.

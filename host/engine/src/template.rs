@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::expression::{Expression, RESULT_BYTES_MAX, References, closing_brace};
+use crate::expression::{Expression, Names, RESULT_BYTES_MAX, References, closing_brace};
 use crate::payload::Payload;
 use crate::scope::Scope;
 use serde_json::Value;
@@ -92,7 +92,12 @@ impl Template {
     /// Like [`Template::compile`], with places that can be followed, and with
     /// what is right next to what is wrong.
     pub(crate) fn compile_located(json: &Value) -> Result<Self, Broken> {
-        let mut compiler = Compiler::default();
+        Self::compile_with(json, Names::Run)
+    }
+
+    /// The same where expressions may start from these names.
+    pub(crate) fn compile_with(json: &Value, names: Names) -> Result<Self, Broken> {
+        let mut compiler = Compiler::new(names);
         compiler.value(json);
         let Compiler { parts, expressions, mistakes, .. } = compiler;
         if !mistakes.is_empty() {
@@ -271,8 +276,8 @@ fn check_room(out: &[u8]) -> Result<(), String> {
 }
 
 /// Collects the parts of a template, and the mistakes in it.
-#[derive(Default)]
 struct Compiler {
+    names: Names,
     parts: Vec<Part>,
     expressions: Vec<(Vec<Place>, Expression)>,
     mistakes: Vec<(Vec<Place>, String)>,
@@ -281,6 +286,11 @@ struct Compiler {
 }
 
 impl Compiler {
+    fn new(names: Names) -> Self {
+        let (parts, expressions, mistakes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { names, parts, expressions, mistakes, way: Vec::new() }
+    }
+
     fn value(&mut self, json: &Value) {
         match json {
             Value::String(text) => self.string(text),
@@ -320,7 +330,7 @@ impl Compiler {
     }
 
     fn string(&mut self, text: &str) {
-        let pieces = match pieces(text) {
+        let pieces = match pieces(text, self.names) {
             Ok(pieces) => pieces,
             Err(messages) => return messages.into_iter().for_each(|message| self.mistake(message)),
         };
@@ -369,7 +379,7 @@ enum Piece {
 }
 
 /// The text and the expressions of a string, in order.
-fn pieces(text: &str) -> Result<Vec<Piece>, Vec<String>> {
+fn pieces(text: &str, names: Names) -> Result<Vec<Piece>, Vec<String>> {
     let (mut pieces, mut mistakes) = (Vec::new(), Vec::new());
     let (mut literal, mut rest) = (String::new(), text);
     while let Some(dollar) = rest.find('$') {
@@ -389,7 +399,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, Vec<String>> {
             mistakes.push("`${` without its `}`; write `$${` for the characters `${`".to_owned());
             break;
         };
-        match Expression::compile(&from[2..end]) {
+        match Expression::compile_with(&from[2..end], names) {
             Ok(expression) if literal.is_empty() => pieces.push(Piece::Expression(expression)),
             Ok(expression) => {
                 let before = std::mem::take(&mut literal);

@@ -6,6 +6,7 @@ mod around;
 mod breakpoints;
 mod components;
 mod events;
+mod hooks;
 mod journal;
 mod lineage;
 mod problem;
@@ -27,6 +28,7 @@ mod triggers;
 mod user;
 mod view;
 mod waitpoints;
+mod webhooks;
 mod workflow_changes;
 mod workflow_view;
 mod workflows;
@@ -139,6 +141,13 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::get))
         .routes(routes!(secrets::delete))
+        .routes(routes!(webhooks::create))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::get))
+        .routes(routes!(webhooks::change))
+        .routes(routes!(webhooks::delete))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(hooks::receive))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 

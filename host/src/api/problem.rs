@@ -2,8 +2,8 @@
 //! problems with a stable `code`.
 
 use crate::driver::{
-    self, ActionError, ApplyError, BreakpointError, PublishError, PushError, SecretError,
-    SignalRunError, StartError, TagError, WaitpointError, WorkflowError,
+    self, ActionError, ApplyError, BreakpointError, DeliveryError, PublishError, PushError,
+    SecretError, SignalRunError, StartError, TagError, WaitpointError, WebhookError, WorkflowError,
 };
 use crate::store;
 use axum::Json;
@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use segno_engine::command::Rejection;
 use segno_engine::decide::Refusal;
+use segno_engine::definition;
 use segno_engine::id::InvalidId;
 use serde::Serialize;
 use tracing::error;
@@ -68,6 +69,24 @@ impl Problem {
     /// The request is malformed.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// A definition is no good, for all these reasons.
+    fn bad_definition(all: Vec<definition::Problem>) -> Self {
+        let count = all.len();
+        let detail = match count {
+            1 => "the definition has a problem".to_owned(),
+            _ => format!("the definition has {count} problems"),
+        };
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_definition", detail);
+        let problems = all.into_iter().map(|item| ProblemItem {
+            line: item.line,
+            column: item.column,
+            path: item.path,
+            message: item.message,
+            remedy: item.remedy,
+        });
+        Self { problems: problems.collect(), ..problem }
     }
 
     /// There is nothing of this name.
@@ -223,22 +242,7 @@ impl From<BreakpointError> for Problem {
 impl From<ApplyError> for Problem {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::Problems(all) => {
-                let count = all.len();
-                let detail = match count {
-                    1 => "the definition has a problem".to_owned(),
-                    _ => format!("the definition has {count} problems"),
-                };
-                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_definition", detail);
-                let problems = all.into_iter().map(|item| ProblemItem {
-                    line: item.line,
-                    column: item.column,
-                    path: item.path,
-                    message: item.message,
-                    remedy: item.remedy,
-                });
-                Self { problems: problems.collect(), ..problem }
-            }
+            ApplyError::Problems(all) => Self::bad_definition(all),
             ApplyError::Refused(error) => error.into(),
             ApplyError::Store(error) => error.into(),
         }
@@ -299,6 +303,49 @@ impl From<WaitpointError> for Problem {
             WaitpointError::Unknown => Self::not_found("waitpoint_not_found", detail),
             WaitpointError::Used => Self::new(StatusCode::GONE, "waitpoint_used", detail),
             WaitpointError::Signal(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let detail = error.to_string();
+        match error {
+            WebhookError::Unknown(_) => Self::not_found("webhook_not_found", detail),
+            WebhookError::Taken(_) => Self::new(StatusCode::CONFLICT, "webhook_exists", detail),
+            WebhookError::TooLong { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+            }
+            WebhookError::Problems(all) => Self::bad_definition(all),
+            WebhookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DeliveryError::Unknown => Self::not_found("webhook_not_found", detail),
+            DeliveryError::BadSignature => {
+                Self::new(StatusCode::UNAUTHORIZED, "bad_signature", detail)
+            }
+            DeliveryError::TooOld => {
+                Self::new(StatusCode::UNAUTHORIZED, "delivery_too_old", detail)
+            }
+            DeliveryError::NoSecret => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "webhook_not_ready", detail)
+            }
+            DeliveryError::Unfit(unfit) => {
+                let problem =
+                    Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_delivery", detail.clone());
+                let (line, column, path) = (0, 0, unfit.place);
+                let remedy = "`segno webhook get` shows what is made of a request".to_owned();
+                let item = ProblemItem { line, column, path, message: unfit.message, remedy };
+                Self { problems: vec![item], ..problem }
+            }
+            DeliveryError::Publish(error) => error.into(),
+            DeliveryError::Store(error) => error.into(),
         }
     }
 }

@@ -126,7 +126,8 @@ pub struct ParamView {
     pub kind: String,
     /// Whether every run must give it.
     pub required: bool,
-    /// The value where a run gives none.
+    /// The value where a run gives none, or the text with expressions that give
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub default: Option<Value>,
@@ -177,11 +178,10 @@ fn param_view(param: &Param) -> ParamView {
         name: param.name.clone(),
         kind: param.kind.to_string(),
         required: param.value.is_none() && !param.optional,
-        default: param
-            .value
-            .as_ref()
-            .and_then(|value| value.constant())
-            .map(|value| value.value().clone()),
+        default: param.value.as_ref().map(|value| match value.constant() {
+            Some(constant) => constant.value().clone(),
+            None => Value::String(value.to_string()),
+        }),
         description: param.description.clone(),
     }
 }

@@ -7,6 +7,53 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+/// A webhook.
+#[derive(Debug, Deserialize)]
+pub(super) struct Webhook {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) enabled: bool,
+    pub(super) kind: String,
+    pub(super) secrets: Vec<String>,
+    pub(super) tolerance: Option<String>,
+    pub(super) header: Option<String>,
+    pub(super) encoding: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) signal: String,
+    pub(super) params: Map<String, Value>,
+    pub(super) payload: Option<Value>,
+    pub(super) id: Option<String>,
+    pub(super) when: Option<String>,
+    pub(super) created_by: String,
+    pub(super) created_at: String,
+    pub(super) changed_by: String,
+    pub(super) changed_at: String,
+}
+
+/// A delivery to a webhook, or several that were refused alike.
+#[derive(Debug, Deserialize)]
+pub(super) struct Delivery {
+    pub(super) outcome: String,
+    pub(super) at: String,
+    pub(super) last_at: Option<String>,
+    pub(super) count: u64,
+    pub(super) remote: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) signal: Option<String>,
+    pub(super) signal_sequence: Option<u64>,
+    pub(super) detail: Option<String>,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Deserialize)]
+pub(super) struct Delivered {
+    pub(super) signal: Option<String>,
+    pub(super) sequence: Option<u64>,
+    pub(super) repeated: Option<bool>,
+    pub(super) ignored: Option<String>,
+    pub(super) challenge: Option<String>,
+}
+
 /// A component.
 #[derive(Debug, Deserialize)]
 pub(super) struct Component {

@@ -159,6 +159,25 @@ impl Client {
         self.read(self.signed(request).send(body.to_string()))
     }
 
+    /// Delivers to a webhook, as its sender would.
+    pub(super) fn deliver(
+        &self,
+        webhook: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Box<RawValue>, Error> {
+        let mut request = self.agent.post(self.hook_url(webhook));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.read(request.send(body))
+    }
+
+    /// Where a webhook is posted to. Its name and the tenant's need no encoding.
+    pub(super) fn hook_url(&self, webhook: &str) -> String {
+        format!("{}/hooks/{}/{webhook}", self.server, self.tenant)
+    }
+
     /// Takes something away.
     pub(super) fn delete(&self, route: &Route) -> Result<Box<RawValue>, Error> {
         self.read(self.signed(self.agent.delete(self.url(route))).call())

@@ -23,6 +23,7 @@ mod table;
 mod tag;
 mod terminal;
 mod trigger;
+mod webhook;
 mod workflow;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -87,6 +88,9 @@ enum Verb {
     /// See which signals start runs, and what became of them
     #[command(subcommand)]
     Trigger(trigger::Verb),
+    /// Let other systems publish signals with signed requests
+    #[command(subcommand)]
+    Webhook(webhook::Verb),
     /// Limit how many steps with a tag run code at once
     #[command(subcommand)]
     Tag(tag::Verb),
@@ -133,6 +137,7 @@ fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Verb::Run(verb) => run::perform(verb, &client, terminal),
         Verb::Signal(verb) => signal::perform(verb, &client, terminal),
         Verb::Trigger(verb) => trigger::perform(verb, &client, terminal),
+        Verb::Webhook(verb) => webhook::perform(verb, &client, terminal),
         Verb::Tag(verb) => tag::perform(verb, &client, terminal),
         Verb::Breakpoint(verb) => breakpoint::perform(verb, &client, terminal),
         Verb::Secret(verb) => secret::perform(verb, &client, terminal),

@@ -35,6 +35,7 @@ mod subworkflow;
 mod triggers;
 mod version;
 mod wait;
+mod webhooks;
 mod wish;
 
 pub use actions::{ActionError, RunAction};
@@ -55,6 +56,9 @@ pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
 pub use start::{Before, StartError, StartRun, Started};
 pub use version::VersionSelector;
+pub use webhooks::{
+    Admitted, Delivered, DeliveryError, Hook, Incoming, WEBHOOK_BYTES_MAX, WebhookError,
+};
 
 use crate::clock::Clock;
 use crate::config::Limits;
@@ -102,6 +106,7 @@ struct Inner {
     alarms: Alarms,
     signals: signals::Signals,
     triggers: triggers::Triggers,
+    webhooks: webhooks::Webhooks,
     families: children::Families,
     outside: Outside,
     loading: Mutex<()>,
@@ -153,6 +158,7 @@ impl Driver {
             alarms: Alarms::default(),
             signals: signals::Signals::default(),
             triggers: triggers::Triggers::default(),
+            webhooks: webhooks::Webhooks::default(),
             families: children::Families::default(),
             outside,
             loading: Mutex::default(),
@@ -184,6 +190,7 @@ impl Driver {
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
         self.0.alarms.look();
+        self.write_delivery_counts();
         let open: Vec<_> = self.lock_live().values().cloned().collect();
         for live in open {
             live.lock().attempts.values().for_each(|running| running.watch.cancel());

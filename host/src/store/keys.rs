@@ -6,6 +6,7 @@
 //! writes.
 
 mod triggers;
+mod webhooks;
 mod workflows;
 
 use std::fmt;
@@ -64,6 +65,8 @@ enum Kind {
     RunSignalId = 0x54,
     Waitpoint = 0x55,
     SignalName = 0x56,
+    Webhook = 0x58,
+    Delivery = 0x59,
     Trigger = 0x63,
     TriggerPending = 0x64,
     Firing = 0x65,

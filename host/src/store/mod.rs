@@ -30,6 +30,7 @@ mod tags;
 mod ticket;
 mod triggers;
 mod values;
+mod webhooks;
 mod workflows;
 
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub use tags::TagLimit;
 pub use ticket::Ticket;
 pub use triggers::{FIRINGS_KEPT, FiringRecord, Outcome, TriggerRecord};
 pub use values::{SecretRecord, ValueRecord};
+pub use webhooks::{DeliveryOutcome, DeliveryRecord, WebhookRecord};
 pub use workflows::{
     DeletedWorkflow, Properties, VersionRecord, WorkflowAction, WorkflowChange, WorkflowRecord,
 };

@@ -33,10 +33,10 @@ fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
         RetryTarget::Iteration(step, index, _) if can_go_on(run, *step, *index) => {
             Ok(vec![retried(run, retry, (Vec::new(), Vec::new()))])
         }
-        RetryTarget::From(step)
-        | RetryTarget::Child(step, _)
-        | RetryTarget::Iteration(step, ..)
-        | RetryTarget::Skip(step) => Err(step_not_allowed(run, *step, "retry")),
+        RetryTarget::Iteration(step, index, _) => Err(iteration_not_allowed(run, *step, *index)),
+        RetryTarget::From(step) | RetryTarget::Child(step, _) | RetryTarget::Skip(step) => {
+            Err(step_not_allowed(run, *step, "retry"))
+        }
     }
 }
 
@@ -64,7 +64,7 @@ fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
         }
         RetryTarget::Iteration(step, index, _) => {
             if !can_go_on(run, step, index) {
-                return Err(step_not_allowed(run, step, "retry"));
+                return Err(iteration_not_allowed(run, step, index));
             }
             let fresh: Vec<_> =
                 dependents(run, step).into_iter().filter(|dependent| *dependent != step).collect();
@@ -126,6 +126,31 @@ fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
     };
     let iterations = run.steps()[step as usize].iterations.as_deref();
     is_settled && iterations.is_some_and(|all| all.failed.contains(&index))
+}
+
+/// Why an iteration is not retried: what succeeded stays, unless its whole loop
+/// runs again.
+fn iteration_not_allowed(run: &Run, step: StepIndex, index: u32) -> Rejection {
+    let Some(all) = run.steps()[step as usize].iterations.as_deref() else {
+        return step_not_allowed(run, step, "retry");
+    };
+    let status = match index {
+        _ if all.in_flight.contains(&index) || all.again.contains(&index) => "running",
+        _ if all.failed.contains(&index) => "failed",
+        _ if index < all.next => "succeeded",
+        _ => "pending",
+    };
+    let allowed = run.allowed_step_actions(step).into_iter();
+    let allowed = allowed.map(|action| match action {
+        "retry" => "retry of the whole step",
+        other => other,
+    });
+    Rejection::NotAllowed {
+        what: format!("iteration {index} of step `{}`", run.body().steps[step as usize].id),
+        status,
+        action: "retry",
+        allowed: allowed.collect(),
+    }
 }
 
 /// The step and everything that waits for it, directly or not.

@@ -6,7 +6,7 @@ use super::node::{Entry, Kind, Mark, Node, shown};
 use super::problem::Problems;
 use super::quantity;
 use super::site::Site;
-use crate::expression::{Expression, closing_brace};
+use crate::expression::{Expression, Names, closing_brace};
 use crate::template::{Broken, Place, Template, way};
 use std::ops::RangeInclusive;
 
@@ -223,6 +223,15 @@ impl<'n> Field<'n> {
 
     /// The value as an expression, with or without `${…}` around it.
     pub(super) fn expression(&self, problems: &mut Problems) -> Option<Expression> {
+        self.expression_with(Names::Run, problems)
+    }
+
+    /// The same where expressions may start from these names.
+    pub(super) fn expression_with(
+        &self,
+        names: Names,
+        problems: &mut Problems,
+    ) -> Option<Expression> {
         let source = match &self.node.kind {
             Kind::Text(text) => text.trim(),
             Kind::Bool(true) => "true",
@@ -235,7 +244,8 @@ impl<'n> Field<'n> {
         let is_wrapped =
             source.starts_with("${") && closing_brace(source, 2) == Some(source.len() - 1);
         if is_wrapped {
-            return self.or_report(Expression::compile(&source[2..source.len() - 1]), problems);
+            let inner = &source[2..source.len() - 1];
+            return self.or_report(Expression::compile_with(inner, names), problems);
         }
         if source.contains("${") {
             let message =
@@ -243,7 +253,7 @@ impl<'n> Field<'n> {
             self.problem(problems, message, "remove every ${ and its }");
             return None;
         }
-        self.or_report(Expression::compile(source), problems)
+        self.or_report(Expression::compile_with(source, names), problems)
     }
 
     /// The value as a template. What its expressions read is added to `uses`,
@@ -255,6 +265,13 @@ impl<'n> Field<'n> {
         problems: &mut Problems,
     ) -> Option<Template> {
         self.compiled(Template::compile_located(&self.node.to_json()), site, uses, problems)
+    }
+
+    /// The value as a template whose expressions may start from these names.
+    pub(super) fn template_with(&self, names: Names, problems: &mut Problems) -> Option<Template> {
+        let compiled = Template::compile_with(&self.node.to_json(), names);
+        // What they read needs no other check: it is there or not.
+        self.compiled(compiled, Site::Plain, &mut Vec::new(), problems)
     }
 
     /// Like [`Field::template`], after compiling.

@@ -6,10 +6,10 @@ use super::References;
 use super::fact::{Fact, OfTrigger, ScheduleFact};
 use super::function;
 use super::literal::{constant, text_literal};
+use super::names::{LOOP, Names};
 use super::node::{Comprehension, Macro, Node, Operator};
 use super::token::{Token, Tokens};
 use super::value::Value;
-use crate::suggestion::closest;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
 };
@@ -27,14 +27,6 @@ const PARENTHESES_MAX: usize = 100;
 
 /// How deep the operations of an expression may be nested.
 const NESTING_MAX: usize = 64;
-
-/// `loop` is a reserved word of CEL, so the parser is given this instead, of the
-/// same length to keep the columns.
-const LOOP: &str = "LOOP";
-
-/// The names that an expression may start from.
-const ROOTS: [&str; 9] =
-    ["params", "steps", "loop", "self", "run", "schedule", "signal", "signals", "trigger"];
 
 /// The types by name, for `type(x) == string`.
 const TYPES: [&str; 13] = [
@@ -57,25 +49,25 @@ const TYPES: [&str; 13] = [
 ///
 /// # Errors
 /// Says what is wrong, where, and what to write instead.
-pub(crate) fn compile(source: &str) -> Result<(Node, References), String> {
+pub(crate) fn compile(source: &str, names: Names) -> Result<(Node, References), String> {
     if source.len() > SOURCE_BYTES_MAX {
         return Err(format!(
             "has {} bytes, more than the {SOURCE_BYTES_MAX} allowed; compute it in a step",
             source.len()
         ));
     }
-    let source = prepare(source)?;
+    let source = prepare(source, names)?;
     let tree = PrattParser::default()
         .max_recursion_depth(NESTING_MAX as u16)
         .parse(&source)
         .map_err(|errors| explain(&errors, &source))?;
-    let mut compiler = Compiler { references: References::default(), variables: Vec::new() };
+    let mut compiler = Compiler { names, references: References::default(), variables: Vec::new() };
     let node = compiler.node(&tree, NESTING_MAX)?;
     Ok((node, compiler.references))
 }
 
 /// Holds the limits that keep the parser fast, and makes `loop` a name.
-fn prepare(source: &str) -> Result<String, String> {
+fn prepare(source: &str, names: Names) -> Result<String, String> {
     let mut prepared = source.to_owned();
     let (mut tokens, mut parentheses, mut after_dot) = (0, 0, false);
     for (token, range) in Tokens::new(source, 0) {
@@ -89,7 +81,7 @@ fn prepare(source: &str) -> Result<String, String> {
                 prepared.replace_range(range.clone(), LOOP);
             }
             Token::Word if !after_dot && &source[range.clone()] == LOOP => {
-                return Err(unknown_name(LOOP));
+                return Err(names.unknown(LOOP));
             }
             Token::Word | Token::Text | Token::Comment | Token::Sign(_) => {}
         }
@@ -137,14 +129,8 @@ fn too_deep() -> String {
     format!("is nested deeper than {NESTING_MAX} operations; compute it in a step")
 }
 
-fn unknown_name(name: &str) -> String {
-    match closest(name, ROOTS) {
-        Some(similar) => format!("unknown name {name}; did you mean {similar}?"),
-        None => format!("unknown name {name}; there are params, steps, loop, self and run"),
-    }
-}
-
 struct Compiler {
+    names: Names,
     references: References,
     /// The variables of the comprehensions around the node.
     variables: Vec<String>,
@@ -193,7 +179,11 @@ impl Compiler {
         if let Some(depth) = self.variables.iter().rposition(|variable| variable == name) {
             return Ok(Node::Variable(depth, name.to_owned()));
         }
+        if let Some(document) = self.names.document(name) {
+            return Ok(Node::Document(document));
+        }
         match name {
+            name if !self.names.are_of_run() => self.type_named(name),
             "params" => {
                 self.references.reads_params = true;
                 Ok(Node::Params)
@@ -217,10 +207,14 @@ impl Compiler {
                 Err("which step is read has to be plain; write steps.<id> or steps['<id>']"
                     .to_owned())
             }
-            _ => match TYPES.iter().find(|known| **known == name) {
-                Some(name) => Ok(Node::Constant(Value::Type(name))),
-                None => Err(unknown_name(name)),
-            },
+            _ => self.type_named(name),
+        }
+    }
+
+    fn type_named(&self, name: &str) -> Result<Node, String> {
+        match TYPES.iter().find(|known| **known == name) {
+            Some(name) => Ok(Node::Constant(Value::Type(name))),
+            None => Err(self.names.unknown(name)),
         }
     }
 
@@ -247,9 +241,15 @@ impl Compiler {
         }
     }
 
+    /// Whether `tree` is `steps`, of a run.
+    fn is_steps(&self, tree: &IdedExpr) -> bool {
+        self.names.are_of_run() && self.root(tree) == Some("steps")
+    }
+
     /// `root.field`.
     fn select_root(&mut self, root: &str, field: &str, test: bool) -> Result<Node, String> {
         let node = match root {
+            _ if !self.names.are_of_run() => self.name(root)?,
             "run" => {
                 let fact = Fact::named(field)?;
                 self.references.run.insert(field.to_owned());
@@ -281,6 +281,9 @@ impl Compiler {
 
     /// `params`, `loop` or `self`, of which `field` is read.
     fn document(&mut self, root: &str, field: &str) -> Option<Node> {
+        if !self.names.are_of_run() {
+            return None;
+        }
         let References { params, loop_variables, own, .. } = &mut self.references;
         let (names, node) = match root {
             "params" => (params, Node::Params),
@@ -307,12 +310,12 @@ impl Compiler {
     /// The step that `steps.x` and `steps['x']` name.
     fn step_id<'t>(&self, tree: &'t IdedExpr) -> Option<&'t str> {
         match &tree.expr {
-            Expr::Select(select) if !select.test && self.root(&select.operand) == Some("steps") => {
+            Expr::Select(select) if !select.test && self.is_steps(&select.operand) => {
                 Some(&select.field)
             }
             Expr::Call(call) if call.func_name == operators::INDEX && call.target.is_none() => {
                 match call.args.as_slice() {
-                    [steps, id] if self.root(steps) == Some("steps") => text_literal(id),
+                    [steps, id] if self.is_steps(steps) => text_literal(id),
                     _ => None,
                 }
             }
@@ -379,7 +382,7 @@ impl Compiler {
     fn bare_step<'t>(&self, call: &'t CallExpr) -> Option<&'t str> {
         match call.args.as_slice() {
             [steps, id] if call.func_name == operators::INDEX => {
-                (self.root(steps) == Some("steps")).then(|| text_literal(id)).flatten()
+                self.is_steps(steps).then(|| text_literal(id)).flatten()
             }
             _ => None,
         }

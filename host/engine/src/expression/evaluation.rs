@@ -85,6 +85,10 @@ impl<'a> Evaluation<'a> {
             Node::Params => Ok(Value::from(self.scope.params().value())),
             Node::Loop => Ok(Value::from(self.scope.loop_variables().value())),
             Node::Own => Ok(Value::from(self.scope.own_params().value())),
+            Node::Document(name) => match self.scope.document(name) {
+                Some(document) => Ok(Value::from(document.value())),
+                None => fault(format!("there is no {name} here")),
+            },
             Node::Fact(fact) => fact.value(self.scope.run()),
             Node::HasFact(fact) => Ok(Value::Bool(fact.value(self.scope.run()).is_ok())),
             Node::Schedule(fact) => fact.value(self.scope.schedule()),
@@ -431,6 +435,7 @@ fn path(node: &Node) -> String {
         Node::Params => "params".to_owned(),
         Node::Loop => "loop".to_owned(),
         Node::Own => "self".to_owned(),
+        Node::Document(name) => (*name).to_owned(),
         Node::Output(id) => format!("the output of {id}"),
         Node::Given(id) => format!("the params of {id}"),
         Node::Variable(_, name) => name.clone(),

@@ -16,6 +16,8 @@ pub(crate) enum Node {
     Loop,
     /// `self`.
     Own,
+    /// A document by its name.
+    Document(&'static str),
     /// `run.<fact>`.
     Fact(Fact),
     /// `has(run.<fact>)`.

@@ -2,6 +2,7 @@
 
 use super::Which;
 use super::next::next;
+use super::rollup::Rollup;
 use super::status::{cause, explain, why};
 use crate::cli::answer::{self, Cause, Run, RunParam, Step};
 use crate::cli::client::Client;
@@ -29,7 +30,17 @@ pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Re
         return Ok(ExitCode::SUCCESS);
     }
     let run: Run = answer::read(&answer)?;
-    terminal.table(&facts(&run))?;
+    let mut facts = facts(&run);
+    // What an iteration waits for shows in no line of a step.
+    let loops = run.steps.iter().any(|step| step.status == "running" && step.iterations.is_some());
+    if loops {
+        let below = client.get(&Route::to(["runs", &which.run, "rollup"]))?;
+        facts.fact(
+            "steps",
+            format!("{} with all iterations", answer::read::<Rollup>(&below)?.line()),
+        );
+    }
+    terminal.table(&facts)?;
     terminal.print("")?;
     terminal.table(&steps(&run.steps))?;
     let offers = offers(&run);

@@ -12,9 +12,17 @@ use serde_json::{Map, Value};
 use std::process::ExitCode;
 
 #[derive(Deserialize)]
-struct Rollup {
+pub(super) struct Rollup {
     total: u64,
     steps: Map<String, Value>,
+}
+
+impl Rollup {
+    /// The counts in one line, such as `3 succeeded, 2 waiting`.
+    pub(super) fn line(&self) -> String {
+        let counts = self.steps.iter().map(|(status, count)| format!("{count} {status}"));
+        counts.collect::<Vec<_>>().join(", ")
+    }
 }
 
 pub(super) fn perform(which: &Which, client: &Client, terminal: &Terminal) -> Result<ExitCode> {

@@ -8,7 +8,7 @@ mod history;
 mod import;
 mod list;
 mod pause;
-mod problems;
+pub(super) mod problems;
 mod properties;
 mod schema;
 mod set;

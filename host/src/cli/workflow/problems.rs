@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Shows what the server has against a definition; any other error stays one.
-pub(super) fn show(file: &Path, error: Error, terminal: &Terminal) -> Result<ExitCode> {
+pub(in crate::cli) fn show(file: &Path, error: Error, terminal: &Terminal) -> Result<ExitCode> {
     let Error::Problem(problem) = error else {
         return Err(error.into());
     };

@@ -120,6 +120,14 @@ proptest! {
         );
         prop_assert_eq!(holds(Prefix::all_breakpoints(ta), &breakpoint), same_tenant);
         prop_assert_eq!(holds(Prefix::tag_limits(ta), &breakpoint), false);
+        let delivery = Key::delivery(tb, nb, *ib).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::deliveries(ta, na).unwrap(), &delivery),
+            same_tenant && na == nb
+        );
+        let webhook = Key::webhook(tb, nb).unwrap();
+        prop_assert_eq!(holds(Prefix::webhooks(ta), &webhook), same_tenant);
+        prop_assert!(!holds(Prefix::webhooks(ta), &delivery));
         let component = Key::component(tb, nb, na).unwrap();
         prop_assert_eq!(
             holds(Prefix::component(ta, na).unwrap(), &component),

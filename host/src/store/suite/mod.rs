@@ -12,6 +12,7 @@ mod directories;
 mod keys;
 mod reads;
 mod signals;
+mod webhooks;
 mod workflows;
 
 use std::cell::RefCell;

@@ -72,6 +72,7 @@ fn rehearse(params: &[(&str, &str, Option<Value>)], body: Body) -> Vec<String> {
         run_strategy: None,
         step_concurrency: None,
         run_step_concurrency: None,
+        triggers: Vec::new(),
         params: params.iter().map(param).collect(),
         triggers: Vec::new(),
         timeout: Some(Setting::Computed(template(json!("${params.patience}")))),
