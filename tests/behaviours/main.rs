@@ -2,7 +2,6 @@
 //! the real sandbox on the real store, and time that is moved by hand.
 //!
 //! The numbers are those of the list of behaviours that the project began with.
-//! What is about triggers (31) is tested elsewhere.
 //!
 //! | # | behaviour | test |
 //! |--:|---|---|
@@ -36,7 +35,9 @@
 //! | 28 | failure modes | `graph::failure_modes_stop_the_others_or_let_them_finish_or_do_not_matter` |
 //! | 29 | signals have one order | `signals::publications_at_once_have_one_dense_order_and_an_id_counts_once` |
 //! | 30 | waits for signals | `signals::a_signal_from_before_the_step_releases_it_and_tests_compare`, `signals::somebody_lets_a_step_go_on_without_its_signal` |
+//! | 31 | triggers with signals | `triggers::*` |
 //! | 32 | steps publish | `signals::what_a_step_publishes_is_there_before_it_has_succeeded`, `signals::a_step_in_a_loop_publishes_and_a_carried_one_does_not` |
+//! | 32 | lineage | `triggers::lineage_leads_from_a_run_to_the_step_that_published_its_signal` |
 //! | 33 | cron, zones, changes of the clocks | `schedules::a_cron_rule_fires_in_its_zone_across_a_change_of_the_clocks` |
 //! | 34 | catch-up, each instant once | `schedules::what_was_missed_while_the_host_was_down_is_caught_up_once`, `schedules::instants_of_an_inactive_workflow_are_skipped_and_not_caught_up` |
 //! | 35 | permits | `permits::*` |
@@ -61,4 +62,5 @@ mod schedules;
 mod signals;
 mod stage;
 mod starts;
+mod triggers;
 mod views;

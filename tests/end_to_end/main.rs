@@ -16,6 +16,7 @@ mod rehearsal;
 mod schedules;
 mod server;
 mod signals;
+mod triggers;
 mod webhooks;
 mod workflows;
 mod wrong_input;

@@ -34,6 +34,7 @@ mod retry;
 mod schedule_document;
 mod setting;
 mod signals;
+mod signal_trigger;
 mod site;
 mod source;
 mod step;

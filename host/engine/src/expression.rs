@@ -37,6 +37,7 @@ mod token;
 mod value;
 
 pub use self::compile::SOURCE_BYTES_MAX;
+pub use self::fact::OfTrigger;
 pub use self::json::RESULT_BYTES_MAX;
 pub use self::meter::OPERATIONS_MAX;
 pub use self::names::Names;
@@ -71,6 +72,8 @@ pub struct References {
     pub run: BTreeSet<String>,
     /// Whether `schedule` is read.
     pub reads_schedule: bool,
+    /// Which of `signal`, `signals` and `trigger` are read.
+    pub of_trigger: BTreeSet<OfTrigger>,
     /// Whether `params` is read as a whole.
     pub reads_params: bool,
     /// Whether `loop` is read as a whole.
@@ -91,6 +94,7 @@ impl References {
         self.run.extend(run.iter().cloned());
         self.reads_params |= reads_params;
         self.reads_loop |= reads_loop;
+        self.of_trigger.extend(&other.of_trigger);
         self.reads_own |= reads_own;
         self.reads_schedule |= reads_schedule;
     }

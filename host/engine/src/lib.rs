@@ -32,6 +32,7 @@ pub mod settle;
 pub mod signal;
 pub mod strategy;
 pub mod template;
+pub mod trigger;
 pub mod usage;
 pub mod wait;
 pub mod webhook;

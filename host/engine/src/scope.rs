@@ -32,6 +32,12 @@ pub trait Scope {
         None
     }
 
+    /// `signal` or `signals`, and `trigger`: a JSON object that has them; `None`
+    /// where no signals are about to start a run.
+    fn of_trigger(&self) -> Option<&Payload> {
+        None
+    }
+
     /// The document of this name, for expressions that are of no run.
     fn document(&self, _name: &str) -> Option<&Payload> {
         None
@@ -58,6 +64,8 @@ pub struct ScheduleFacts<'a> {
 pub enum Occasion<'a> {
     /// An instant of a schedule.
     Schedule(ScheduleFacts<'a>),
+    /// Signals: a JSON object with `signal` or `signals`, and `trigger`.
+    Signals(&'a Payload),
 }
 
 impl Scope for Occasion<'_> {
@@ -80,6 +88,14 @@ impl Scope for Occasion<'_> {
     fn schedule(&self) -> Option<ScheduleFacts<'_>> {
         match self {
             Self::Schedule(facts) => Some(*facts),
+            Self::Signals(_) => None,
+        }
+    }
+
+    fn of_trigger(&self) -> Option<&Payload> {
+        match self {
+            Self::Schedule(_) => None,
+            Self::Signals(facts) => Some(facts),
         }
     }
 }

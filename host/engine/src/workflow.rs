@@ -9,6 +9,7 @@ use crate::schedule::Trigger;
 use crate::setting::Setting;
 use crate::strategy::RunStrategy;
 use crate::template::Template;
+use crate::trigger::signal::SignalTrigger;
 use serde::{Deserialize, Serialize};
 
 /// One version of a workflow.
@@ -45,6 +46,14 @@ impl Workflow {
     pub fn body_at(&self, path: &[StepIndex]) -> Option<&Body> {
         path.iter().try_fold(&self.body, |body, step| {
             body.steps.get(*step as usize)?.kind.inner().map(|inner| &inner.body)
+        })
+    }
+
+    /// The triggers that signals set off.
+    pub fn signal_triggers(&self) -> impl Iterator<Item = &SignalTrigger> {
+        self.triggers.iter().filter_map(|trigger| match trigger {
+            Trigger::Signal(trigger) => Some(trigger),
+            Trigger::Schedule(_) => None,
         })
     }
 

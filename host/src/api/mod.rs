@@ -9,6 +9,7 @@ mod components;
 mod events;
 mod hooks;
 mod journal;
+mod lineage;
 mod problem;
 mod rollup;
 mod run_actions;
@@ -26,6 +27,7 @@ mod step_view;
 mod steps;
 mod tags;
 mod timeline;
+mod triggers;
 mod user;
 mod view;
 mod waitpoints;
@@ -102,6 +104,9 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(breakpoints::set))
         .routes(routes!(breakpoints::list))
         .routes(routes!(breakpoints::delete))
+        .routes(routes!(triggers::list))
+        .routes(routes!(triggers::get))
+        .routes(routes!(triggers::firings))
         .routes(routes!(tags::set))
         .routes(routes!(tags::list))
         .routes(routes!(tags::delete))
@@ -117,6 +122,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(events::stream))
         .routes(routes!(timeline::timeline))
         .routes(routes!(rollup::rollup))
+        .routes(routes!(lineage::run))
         .routes(routes!(run_actions::cancel))
         .routes(routes!(run_actions::kill))
         .routes(routes!(run_actions::pause))

@@ -4,6 +4,7 @@
 mod chain;
 mod foreach;
 mod replay;
+mod signals;
 mod suspended;
 
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ use hdrhistogram::Histogram;
 pub use replay::{Replay, ReplayFigures};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
+pub use signals::{HttpFigures, Published, Signals, SignalsFigures};
 use std::path::{Path, PathBuf};
 pub use suspended::{Suspended, SuspendedFigures};
 

@@ -5,7 +5,8 @@ use super::component;
 use super::table::Table;
 use super::terminal::Terminal;
 use crate::bench::{
-    Chain, Figures, Foreach, ForeachFigures, Replay, ReplayFigures, Suspended, SuspendedFigures,
+    Chain, Figures, Foreach, ForeachFigures, Replay, ReplayFigures, Signals, SignalsFigures,
+    Spread, Suspended, SuspendedFigures,
 };
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,34 @@ pub(super) enum Verb {
     Suspended(SuspendedArguments),
     /// A step that is played again over journals of 10 to 10,000 calls
     Replay(ReplayArguments),
+    /// Signals that are published, with few and with many triggers that wait
+    ///
+    /// Each is waited for until it is on the disk. The triggers ask for other
+    /// params of the same names. Then many connections publish over HTTP.
+    Signals(SignalsArguments),
+}
+
+/// How much is published.
+#[derive(Debug, clap::Args)]
+pub(super) struct SignalsArguments {
+    /// Publications under way at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+    /// How long each part takes, for example 5s
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    duration: Duration,
+    /// Triggers, where there are many
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(10..=100_000))]
+    triggers: u64,
+    /// Names of signals
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    names: u64,
+    /// Connections over HTTP
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=9_000))]
+    connections: u32,
+    /// Where the data of the bench goes, and stays; a temporary directory unless given
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 /// How many steps wait.
@@ -102,6 +131,7 @@ pub(super) fn perform(verb: &Verb, terminal: &Terminal) -> Result<ExitCode> {
         Verb::Foreach(arguments) => foreach(arguments, terminal)?,
         Verb::Suspended(arguments) => suspended(arguments, terminal)?,
         Verb::Replay(arguments) => replay(arguments, terminal)?,
+        Verb::Signals(arguments) => signals(arguments, terminal)?,
     };
     if let Some(table) = table {
         terminal.table(&table)?;
@@ -175,12 +205,59 @@ fn replay(arguments: &ReplayArguments, terminal: &Terminal) -> Result<Option<Tab
     Ok((!as_json(&figures, terminal)?).then(|| replay_table(&figures)))
 }
 
+fn signals(arguments: &SignalsArguments, terminal: &Terminal) -> Result<Option<Table>> {
+    let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let directory = arguments.data_dir.as_deref().unwrap_or_else(|| temporary.path());
+    let bench = Signals {
+        concurrency: arguments.concurrency,
+        duration: arguments.duration,
+        triggers: arguments.triggers,
+        names: arguments.names,
+        connections: arguments.connections,
+        compiler: std::env::current_exe().context("cannot find this program's file")?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(bench.run(directory, |what| terminal.note(what)))?;
+    Ok((!as_json(&figures, terminal)?).then(|| signals_table(&figures)))
+}
+
+fn signals_table(figures: &SignalsFigures) -> Table {
+    let mut table = Table::new(["PUBLISHED", "TRIGGERS#", "PER SECOND#", "P50#", "P99#"]);
+    let ms = |us: f64| format!("{:.2} ms", us / 1e3);
+    let mut row = |how: String, triggers: String, per_s: f64, spread: &Spread| {
+        let (p50, p99) = (ms(spread.p50_us), ms(spread.p99_us));
+        table.row([
+            how.into(),
+            triggers.into(),
+            format!("{per_s:.0}").into(),
+            p50.into(),
+            p99.into(),
+        ]);
+    };
+    for part in [&figures.alone, &figures.few, &figures.many] {
+        let how = format!("{} at once", figures.concurrency);
+        row(how, part.triggers.to_string(), part.per_s, &part.publication);
+    }
+    let ratio = format!("{:.2} x", figures.many_to_few);
+    let http = &figures.http;
+    let how = format!("{} connections, HTTP", http.connections);
+    row(how, String::new(), http.per_s, &http.publication);
+    table.row([
+        "many to few".into(),
+        String::new().into(),
+        ratio.into(),
+        String::new().into(),
+        String::new().into(),
+    ]);
+    table
+}
+
 fn suspended_table(figures: &SuspendedFigures) -> Table {
     let mut table = Table::of_facts();
     let mut fact = |name: &str, value: String| table.fact(name, value);
     let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
     let ms = |us: f64| format!("{:.1} ms", us / 1e3);
-    let spread = |spread: &Option<crate::bench::Spread>| match spread {
+    let spread = |spread: &Option<Spread>| match spread {
         Some(spread) => format!("{} / {}", ms(spread.p50_us), ms(spread.p99_us)),
         None => String::new(),
     };

@@ -23,6 +23,7 @@ mod signal;
 mod table;
 mod tag;
 mod terminal;
+mod trigger;
 mod webhook;
 mod workflow;
 
@@ -88,6 +89,9 @@ enum Verb {
     /// Publish signals, and see which there were
     #[command(subcommand)]
     Signal(signal::Verb),
+    /// See which signals start runs, and what became of them
+    #[command(subcommand)]
+    Trigger(trigger::Verb),
     /// Let other systems publish signals with signed requests
     #[command(subcommand)]
     Webhook(webhook::Verb),
@@ -137,6 +141,7 @@ fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Verb::Run(verb) => run::perform(verb, &client, terminal),
         Verb::Schedule(verb) => schedule::perform(verb, &client, terminal),
         Verb::Signal(verb) => signal::perform(verb, &client, terminal),
+        Verb::Trigger(verb) => trigger::perform(verb, &client, terminal),
         Verb::Webhook(verb) => webhook::perform(verb, &client, terminal),
         Verb::Tag(verb) => tag::perform(verb, &client, terminal),
         Verb::Breakpoint(verb) => breakpoint::perform(verb, &client, terminal),

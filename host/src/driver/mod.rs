@@ -19,6 +19,7 @@ mod inspect;
 mod iterations;
 mod journal;
 mod lanes;
+mod lineage;
 mod live;
 mod located;
 mod logs;
@@ -33,6 +34,7 @@ mod secrets;
 mod signals;
 mod start;
 mod subworkflow;
+mod triggers;
 mod version;
 mod wait;
 mod wake;
@@ -49,6 +51,7 @@ pub use fork::ForkRun;
 pub use inbox::{RunSignal, SignalRunError, WaitpointError};
 pub use inspect::Snapshot;
 pub use journal::Called;
+pub use lineage::{LINEAGE_DEPTH_MAX, LINEAGE_RUNS_MAX, Lineage, Link, Source, SourceSignal};
 pub use located::Located;
 pub use logs::LogPage;
 pub use retry::RetryRun;
@@ -110,6 +113,7 @@ struct Inner {
     alarms: Alarms,
     signals: signals::Signals,
     schedules: schedules::Schedules,
+    triggers: triggers::Triggers,
     webhooks: webhooks::Webhooks,
     families: children::Families,
     outside: Outside,
@@ -162,6 +166,7 @@ impl Driver {
             alarms: Alarms::default(),
             signals: signals::Signals::default(),
             schedules: schedules::Schedules::default(),
+            triggers: triggers::Triggers::default(),
             webhooks: webhooks::Webhooks::default(),
             families: children::Families::default(),
             outside,

@@ -20,6 +20,7 @@ impl Driver {
     /// The store cannot be read. A single run that cannot be read is reported
     /// in the log and left as it is.
     pub fn recover(&self) -> Result<usize, store::Error> {
+        self.restore_triggers()?;
         let mut due = VecDeque::new();
         let (mut count, mut dormant) = (0, 0);
         let mut failure = None;
@@ -68,6 +69,7 @@ impl Driver {
         crash::point("effects begun again");
         self.catch_up_signals()?;
         self.restore_schedules()?;
+        self.catch_up_triggers();
         self.spawn_alarms();
         Ok(count + dormant)
     }

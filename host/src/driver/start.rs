@@ -196,32 +196,38 @@ impl Driver {
         extra: Vec<Write>,
         due: &mut VecDeque<Due>,
     ) -> Result<(Started, Ticket), StartError> {
-        self.order_start_as(tenant, (start, false), extra, due)
+        self.order_start_then(tenant, (start, false), |_, _| Ok(extra), due)
     }
 
-    /// The same; `at_once` lets the run begin whatever the run strategy says.
-    pub(super) fn order_start_as(
+    /// As `order_start_with`, where `extra` depends on which run it is, and on
+    /// whether it was started before. It is asked for once. `at_once` lets the
+    /// run begin whatever the run strategy says.
+    ///
+    /// # Errors
+    /// As for `start`; then nothing is written.
+    pub(super) fn order_start_then(
         &self,
         tenant: &TenantId,
         (start, at_once): (StartRun, bool),
-        extra: Vec<Write>,
+        extra: impl FnOnce(RunId, bool) -> Result<Vec<Write>, store::Error>,
         due: &mut VecDeque<Due>,
     ) -> Result<(Started, Ticket), StartError> {
         let Checked { id, now, workflow, version, given, hash } = self.checked(tenant, &start)?;
         // Numbers and keys are given away one at a time, in commit order.
         let mut starts = self.lock_starts();
         if let Some((run, ticket)) = self.earlier(&mut starts, tenant, &start, &hash)? {
+            let extra = extra(run, true)?;
             let ticket = if extra.is_empty() { ticket } else { self.0.store.commit(extra) };
             return Ok((Started { run, number: None, repeated: true, status: "" }, ticket));
         }
         let number = self.next_number(&mut starts, tenant, &start.workflow)?;
         let origin = Origin::Start { number, given, cause: start.cause };
+        let mut writes = extra(id, false)?;
         let admission = match at_once {
             true => Some(self.enter_at_once(&mut starts, tenant, (&start.workflow, id, number))?),
             false => None,
         };
         let new = NewRun { id, workflow, version, origin, admission };
-        let mut writes = extra;
         let request = RequestRecord { run: id, body_hash: hash };
         if let Some(key) = &start.idempotency_key {
             writes.push(Write::request(tenant, key, &request)?);
@@ -458,6 +464,10 @@ fn step_mistakes(
 /// Tells one request from another with the same key.
 fn hash_of(start: &StartRun) -> [u8; 32] {
     let StartRun { workflow, version, params, step_params, cause, .. } = start;
+    if let Cause::Signal { trigger, .. } = cause {
+        // A trigger's key alone says which run it is, whatever the signals say.
+        return Sha256::digest(trigger).into();
+    }
     // A request without a version has always been hashed like this.
     let version = Some(version).filter(|version| **version != VersionSelector::Default);
     let mut text = serde_json::json!([workflow, version, params]).to_string();

@@ -7,6 +7,7 @@
 
 mod schedules;
 mod signals;
+mod triggers;
 mod webhooks;
 mod workflows;
 
@@ -75,6 +76,9 @@ enum Kind {
     Schedule = 0x60,
     Tick = 0x61,
     Backfill = 0x62,
+    Trigger = 0x63,
+    TriggerPending = 0x64,
+    Firing = 0x65,
     Kv = 0x70,
     Secret = 0x71,
 }

@@ -30,6 +30,7 @@ mod split;
 mod strategy;
 mod tags;
 mod ticket;
+mod triggers;
 mod values;
 mod webhooks;
 mod workflows;
@@ -67,6 +68,7 @@ pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointReco
 pub use sled::Options;
 pub use tags::TagLimit;
 pub use ticket::Ticket;
+pub use triggers::{FIRINGS_KEPT, FiringRecord, Outcome, TriggerRecord};
 pub use values::{SecretRecord, ValueRecord};
 pub use webhooks::{DeliveryOutcome, DeliveryRecord, WebhookRecord};
 pub use workflows::{

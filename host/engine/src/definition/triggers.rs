@@ -1,5 +1,5 @@
 //! What starts runs of a workflow by itself: the list `triggers:`. An entry with
-//! `cron` or `every` is a schedule.
+//! `cron` or `every` is a schedule, one with `signal` or `signals` waits for those.
 
 use super::draft::Use;
 use super::field::{Field, Fields, Keys};
@@ -8,7 +8,7 @@ use super::node::Kind;
 use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use super::site::Site;
-use super::{quantity, source};
+use super::{quantity, signal_trigger, source};
 use crate::id::Timestamp;
 use crate::payload::Payload;
 use crate::schedule::{
@@ -22,8 +22,11 @@ use std::collections::BTreeMap;
 /// The most triggers of a workflow.
 const TRIGGERS_MAX: usize = 100;
 
-/// What an entry may be, each by its key.
+/// What a schedule may be, each by its key.
 const KINDS: [&str; 2] = ["cron", "every"];
+
+/// What an entry may be.
+const ENTRY_KINDS: [&str; 4] = ["cron", "every", "signal", "signals"];
 
 const SCHEDULE_KEYS: Keys = Keys {
     of: "a schedule",
@@ -41,7 +44,7 @@ const SCHEDULE_KEYS: Keys = Keys {
         "paused",
         "params",
     ],
-    planned: &["signal", "signals"],
+    planned: &[],
 };
 
 const ALONE_KEYS: Keys = Keys {
@@ -67,27 +70,38 @@ pub(super) fn read(
     uses: &mut Vec<Use>,
     reader: &mut Reader<'_>,
 ) -> Vec<Trigger> {
-    let problems = &mut reader.problems;
     let remedy = "list them, as in [{ cron: \"0 6 * * *\" }]";
-    let Some(elements) = field.list(remedy, problems) else { return Vec::new() };
+    let Some(elements) = field.list(remedy, &mut reader.problems) else { return Vec::new() };
     if elements.len() > TRIGGERS_MAX {
         let message = format!("there are {} triggers", elements.len());
-        field.problem(problems, message, format!("write at most {TRIGGERS_MAX}"));
+        let remedy = format!("write at most {TRIGGERS_MAX}");
+        field.problem(&mut reader.problems, message, remedy);
         return Vec::new();
     }
     let mut ids = Ids::default();
-    let entries = elements.iter().map(|element| {
-        let fields = element.fields("write a map, as in { cron: \"0 6 * * *\" }", problems)?;
-        let kind = kind(&fields, &KINDS, problems);
-        // The id is looked at even if nothing else can be.
-        let id = ids.take(&fields, kind, problems);
-        fields.check_keys(&SCHEDULE_KEYS, problems);
-        let paused = fields.get("paused").and_then(|field| field.flag(problems)).unwrap_or(false);
-        let schedule = schedule(&fields, kind, uses, problems)?;
-        Some(Trigger::Schedule(ScheduleTrigger { id: id?, schedule, paused }))
-    });
+    let entries = elements.iter().map(|element| entry(element, &mut ids, uses, reader));
     let read: Vec<_> = entries.collect();
     read.into_iter().flatten().collect()
+}
+
+fn entry(
+    element: &Field<'_>,
+    ids: &mut Ids,
+    uses: &mut Vec<Use>,
+    reader: &mut Reader<'_>,
+) -> Option<Trigger> {
+    let problems = &mut reader.problems;
+    let fields = element.fields("write a map, as in { cron: \"0 6 * * *\" }", problems)?;
+    let kind = kind(&fields, &ENTRY_KINDS, problems);
+    // The id is looked at even if nothing else can be.
+    let id = ids.take(&fields, kind, problems);
+    if let Some("signal" | "signals") = kind {
+        return signal_trigger::read(&fields, id, uses, reader).map(Trigger::Signal);
+    }
+    fields.check_keys(&SCHEDULE_KEYS, problems);
+    let paused = fields.get("paused").and_then(|field| field.flag(problems)).unwrap_or(false);
+    let schedule = schedule(&fields, kind, uses, problems)?;
+    Some(Trigger::Schedule(ScheduleTrigger { id: id?, schedule, paused }))
 }
 
 /// The schedule that `source` says by itself.

@@ -3,7 +3,7 @@
 //! resolved, and everything that could only fail later is refused now.
 
 use super::References;
-use super::fact::{Fact, ScheduleFact};
+use super::fact::{Fact, OfTrigger, ScheduleFact};
 use super::function;
 use super::literal::{TYPES, constant, text_literal};
 use super::names::{LOOP, Names};
@@ -180,6 +180,11 @@ impl Compiler {
                 Ok(Node::Loop)
             }
             "run" | "schedule" => Err(format!("{name} alone is nothing; write {name}.id")),
+            "signal" | "signals" | "trigger" => {
+                let what = OfTrigger::named(name);
+                self.references.of_trigger.insert(what);
+                Ok(Node::OfTrigger(what))
+            }
             "steps" => {
                 Err("which step is read has to be plain; write steps.<id> or steps['<id>']"
                     .to_owned())
@@ -236,6 +241,10 @@ impl Compiler {
                 let fact = ScheduleFact::named(field)?;
                 self.references.reads_schedule = true;
                 return Ok(if test { Node::HasSchedule(fact) } else { Node::Schedule(fact) });
+            }
+            "signal" | "trigger" if !test => {
+                OfTrigger::named(root).check(field)?;
+                self.name(root)?
             }
             "steps" => {
                 self.references.steps.insert(field.to_owned());

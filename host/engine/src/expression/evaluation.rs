@@ -93,6 +93,7 @@ impl<'a> Evaluation<'a> {
             Node::HasFact(fact) => Ok(Value::Bool(fact.value(self.scope.run()).is_ok())),
             Node::Schedule(fact) => fact.value(self.scope.schedule()),
             Node::HasSchedule(fact) => Ok(Value::Bool(fact.value(self.scope.schedule()).is_ok())),
+            Node::OfTrigger(what) => what.value(self.scope).map(Value::from),
             Node::Output(id) => {
                 let output = output(self.scope, id).map_err(Halt::Fault)?;
                 Ok(output.map_or(Value::Null, |output| Value::from(output.value())))

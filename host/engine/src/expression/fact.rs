@@ -1,9 +1,9 @@
-//! What `run` and `schedule` have, in an expression.
+//! What `run`, `schedule`, `signal` and `trigger` have, in an expression.
 
 use super::meter::Halt;
 use super::value::{Text, Value};
 use crate::id::Timestamp;
-use crate::scope::{RunFacts, ScheduleFacts};
+use crate::scope::{RunFacts, ScheduleFacts, Scope};
 use crate::suggestion::closest;
 use chrono::{DateTime, NaiveDate};
 
@@ -112,6 +112,62 @@ impl ScheduleFact {
             }
             Self::Timezone => Ok(Value::Text(Text::Borrowed(facts.timezone))),
         }
+    }
+}
+
+/// What the expressions of a trigger read that signals set off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OfTrigger {
+    /// `signal`: the signal of a trigger with one.
+    Signal,
+    /// `signals`: those of a trigger with several, in the order of its list.
+    Signals,
+    /// `trigger`: the trigger itself.
+    Trigger,
+}
+
+impl OfTrigger {
+    /// What this root is.
+    pub(crate) fn named(root: &str) -> Self {
+        match root {
+            "signal" => Self::Signal,
+            "signals" => Self::Signals,
+            _ => Self::Trigger,
+        }
+    }
+
+    /// The root.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Signals => "signals",
+            Self::Trigger => "trigger",
+        }
+    }
+
+    /// Checks that it has a field with this name.
+    ///
+    /// # Errors
+    /// It has not.
+    pub(crate) fn check(self, field: &str) -> Result<(), String> {
+        let known =
+            ["name", "sequence", "id", "params", "payload", "published_at"].map(|name| (name, ()));
+        match self {
+            Self::Signal => among(&known, ("signal", field)),
+            Self::Trigger => among(&[("id", ())], ("trigger", field)),
+            Self::Signals => Ok(()),
+        }
+    }
+
+    /// Its value when signals set a trigger off.
+    ///
+    /// # Errors
+    /// They do not.
+    pub(crate) fn value(self, scope: &dyn Scope) -> Result<&serde_json::Value, Halt> {
+        scope.of_trigger().and_then(|facts| facts.value().get(self.as_str())).ok_or_else(|| {
+            let root = self.as_str();
+            Halt::Missing(format!("{root} is not known here; only triggers with signals read it"))
+        })
     }
 }
 

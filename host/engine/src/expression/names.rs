@@ -8,13 +8,14 @@ use crate::suggestion::{closest, listed};
 pub(super) const LOOP: &str = "LOOP";
 
 /// The names of a run.
-const RUN: [&str; 6] = ["params", "steps", "loop", "self", "run", "schedule"];
+const RUN: [&str; 9] =
+    ["params", "steps", "loop", "self", "run", "schedule", "signal", "signals", "trigger"];
 
 /// Which names an expression may start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// `params`, `steps`, `loop`, `self` and `run`, and `schedule` where one
-    /// starts a run.
+    /// `params`, `steps`, `loop`, `self` and `run`, and where a trigger starts a
+    /// run `schedule`, or `signal`, `signals` and `trigger`.
     Run,
     /// Documents, which [`crate::scope::Documents`] has.
     Documents(&'static [&'static str]),

@@ -1,7 +1,7 @@
 //! An expression, checked and with its names resolved: what the evaluation
 //! walks over.
 
-use super::fact::{Fact, ScheduleFact};
+use super::fact::{Fact, OfTrigger, ScheduleFact};
 use super::function::Body;
 use super::pattern::Pattern;
 use super::value::Value;
@@ -26,6 +26,8 @@ pub(crate) enum Node {
     Schedule(ScheduleFact),
     /// `has(schedule.<fact>)`.
     HasSchedule(ScheduleFact),
+    /// `signal`, `signals` or `trigger`.
+    OfTrigger(OfTrigger),
     /// `steps.<id>.output`.
     Output(String),
     /// `has(steps.<id>.output)`.

@@ -1,24 +1,31 @@
-//! Triggers. Those by time become entries of `triggers:`. Those by signals are
-//! written as comments and notes, in the form that they will have: [`read`] gives
-//! both, and `workflow` says where they stand.
+//! Triggers, by time and by signals: [`read`] gives the entries of `triggers:`,
+//! and those that are switched off, which become comments; `workflow` says where
+//! they stand.
 
 use super::context::{Context, Own};
 use super::signal;
 use super::value::Value;
 use super::yaml::{Block, Yaml};
+use crate::definition::{self, Catalog};
 use crate::schedule::Schedule;
+use crate::workflow::{Limits, Pin};
 use serde_json::json;
 
 /// What starts runs.
 pub(super) struct Triggers {
     /// The entries of `triggers`.
     pub(super) entries: Vec<Block>,
-    /// Those that the language has no form for yet, each on one line.
+    /// Those that are switched off over there, each on one line.
     pub(super) comments: Vec<String>,
 }
 
-/// The triggers of a workflow; `is_paused` if those by time are disabled.
-pub(super) fn read(context: &mut Context, workflow: &Value, is_paused: bool) -> Triggers {
+/// The triggers of a workflow; says whether those by time, and those by signals,
+/// are disabled.
+pub(super) fn read(
+    context: &mut Context,
+    workflow: &Value,
+    [is_paused, is_off]: [bool; 2],
+) -> Triggers {
     context.own = Own::default();
     let mut triggers = Triggers { entries: Vec::new(), comments: Vec::new() };
     let list = |key: &str| workflow.get(key).map(Value::elements).unwrap_or_default();
@@ -33,7 +40,16 @@ pub(super) fn read(context: &mut Context, workflow: &Value, is_paused: bool) -> 
     for (number, trigger) in list("signal_triggers").iter().enumerate() {
         let place = format!("signal_triggers[{number}]");
         let block = of_signals(context, trigger, &place);
-        triggers.comments.push(line(context, block, &place));
+        let line = format!("- {}", Yaml::Map(block.clone()).inline().unwrap_or_default());
+        if let Some(wrong) = refused(&line) {
+            let text = format!("is left out (was: {}): {wrong}", trigger.json());
+            context.notes.needs_you(&place, text);
+        } else if is_off {
+            context.notes.needs_you(&place, "is switched off; it is written as a comment");
+            triggers.comments.push(line);
+        } else {
+            triggers.entries.push(block);
+        }
     }
     triggers
 }
@@ -44,10 +60,25 @@ pub(super) fn first_zone(workflow: &Value) -> Option<&str> {
     first.get("timezone")?.text().filter(|zone| !zone.is_empty())
 }
 
-fn line(context: &mut Context, block: Block, place: &str) -> String {
-    let line = format!("- {}", Yaml::Map(block).inline().unwrap_or_default());
-    context.notes.needs_you(place, format!("schedule this yourself for now: {}", line.trim()));
-    line
+/// What is wrong with an entry of `triggers:`, if anything is.
+fn refused(line: &str) -> Option<String> {
+    let source = format!("workflow: w\nsteps: [{{ id: a, noop: true }}]\ntriggers:\n  {line}\n");
+    let problems = definition::check(&source, &Nothing).err()?;
+    let one = |it: definition::Problem| format!("{}: {}; {}", it.path, it.message, it.remedy);
+    Some(problems.into_iter().map(one).collect::<Vec<_>>().join("; "))
+}
+
+/// No components, and no limits.
+struct Nothing;
+
+impl Catalog for Nothing {
+    fn component(&self, name: &str, _: Option<&str>) -> Result<Pin, String> {
+        Err(format!("there is no component {name:?}"))
+    }
+
+    fn ceiling(&self) -> Limits {
+        Limits::default()
+    }
 }
 
 fn time(context: &mut Context, trigger: &Value, place: &str) -> Option<Block> {

@@ -56,9 +56,11 @@ fn write(context: &mut Context, request: &Value) -> (String, String) {
         block.put("timeout", yaml);
     }
     let mut written = context.workflow_params(&params);
-    let disabled = [request, workflow, properties].map(|map| map.get("time_trigger_disabled"));
-    let is_paused = disabled.into_iter().flatten().any(|it| matches!(it, Value::Bool(true)));
-    let Triggers { entries, comments: planned } = triggers::read(context, workflow, is_paused);
+    let disabled = ["time_trigger_disabled", "signal_trigger_disabled"].map(|key| {
+        let found = [request, workflow, properties].map(|map| map.get(key));
+        found.into_iter().flatten().any(|it| matches!(it, Value::Bool(true)))
+    });
+    let Triggers { entries, comments: off } = triggers::read(context, workflow, disabled);
     let steps = context.body(steps);
     add_found(context, &mut written);
     if !written.is_empty() {
@@ -68,9 +70,9 @@ fn write(context: &mut Context, request: &Value) -> (String, String) {
         block.put("triggers", Yaml::Steps(entries));
     }
     let mut comments = Vec::new();
-    if !planned.is_empty() {
-        comments.push("triggers: (needs you: no form for signals yet)".to_owned());
-        comments.extend(planned.iter().map(|line| format!("  {line}")));
+    if !off.is_empty() {
+        comments.push("triggers: (needs you: these are switched off)".to_owned());
+        comments.extend(off.iter().map(|line| format!("  {line}")));
     }
     block.put_with("steps", Yaml::Steps(steps), comments);
     note_rest(context, request, workflow);
@@ -205,10 +207,7 @@ fn note_rest(context: &mut Context, request: &Value, workflow: &Value) {
                     let text = "was pushed without being made active; do so here, too";
                     context.notes.needs_you(&place, text);
                 }
-                ("time_trigger_disabled", Value::Bool(true)) => {}
-                ("signal_trigger_disabled", Value::Bool(true)) => {
-                    context.notes.needs_you(&place, "leave these triggers off");
-                }
+                ("time_trigger_disabled" | "signal_trigger_disabled", Value::Bool(true)) => {}
                 (_, value) => {
                     context.notes.dropped(&place, format!("{}: has no equal", value.json()));
                 }

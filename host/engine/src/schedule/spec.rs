@@ -7,6 +7,7 @@ use crate::id::Timestamp;
 use crate::payload::Payload;
 use crate::suggestion::closest;
 use crate::template::Template;
+use crate::trigger::signal::SignalTrigger;
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,8 @@ impl Ambiguous {
 pub enum Trigger {
     /// Time.
     Schedule(ScheduleTrigger),
+    /// Signals.
+    Signal(SignalTrigger),
 }
 
 impl Trigger {
@@ -119,6 +122,7 @@ impl Trigger {
     pub fn id(&self) -> &str {
         match self {
             Self::Schedule(trigger) => &trigger.id,
+            Self::Signal(trigger) => &trigger.id,
         }
     }
 }

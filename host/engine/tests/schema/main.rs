@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 /// Parts of the reader's messages about what no schema can tell: how steps
 /// depend on each other, what an expression says, how long a time is, how deep
 /// things are nested.
-const BEYOND: [&str; 54] = [
+const BEYOND: [&str; 59] = [
     "in a circle",
     "the field for the",
     "of the field for",
@@ -77,6 +77,11 @@ const BEYOND: [&str; 54] = [
     "iterations, more than the",
     "has no field named like a loop variable",
     "waits for a run of its own workflow",
+    "and the first of the list joins",
+    "a trigger waits before there is a run",
+    "is never tried again",
+    "when this trigger fires",
+    "outside of a trigger with signals",
 ];
 
 /// The schema, ready to be used.
@@ -261,6 +266,9 @@ fn both_know_the_same_keys() {
         ("/params/p", "/$defs/param"),
         ("/steps/1", "/$defs/step"),
         ("/triggers/0", "/$defs/trigger"),
+        ("/triggers/2", "/$defs/signalTrigger"),
+        ("/triggers/2/signal", "/$defs/signalSingle"),
+        ("/triggers/3/signals/0", "/$defs/signalPart"),
         ("/run_strategy", "/$defs/runStrategy"),
         ("/steps/1/retry", "/$defs/retry"),
         ("/steps/1/retry/backoff", "/$defs/backoff"),

@@ -26,7 +26,15 @@ pub fn full() -> Value {
                 "overlap": "skip", "catch_up": "1d", "ambiguous": "twice", "paused": true,
                 "params": { "p": "${schedule.at}" }
             },
-            { "every": "15m" }
+            { "every": "15m" },
+            {
+                "signal": { "name": "s", "match": { "m": 1 } }, "when": "true",
+                "when_false": "consume", "params": { "p": "${signal.id}" }, "key": "k"
+            },
+            {
+                "signals": [{ "name": "s", "match": { "m": 1 }, "join": ["j"] }],
+                "when": "signals[0].params.n > 1", "when_false": "keep"
+            }
         ],
         "steps": [
             { "id": "a", "component": "hello" },

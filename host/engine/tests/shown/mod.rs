@@ -39,10 +39,14 @@ pub fn show(workflow: &Workflow) -> String {
 }
 
 fn show_trigger(trigger: &Trigger, out: &mut String) {
-    let Trigger::Schedule(ScheduleTrigger { id, schedule, paused }) = trigger;
-    let paused = if *paused { " paused" } else { "" };
-    let spec = serde_json::Value::Object(schedule.spec().to_json());
-    let _ = writeln!(out, "trigger {id}{paused} {spec}");
+    let _ = match trigger {
+        Trigger::Schedule(ScheduleTrigger { id, schedule, paused }) => {
+            let paused = if *paused { " paused" } else { "" };
+            let spec = serde_json::Value::Object(schedule.spec().to_json());
+            writeln!(out, "trigger {id}{paused} {spec}")
+        }
+        Trigger::Signal(trigger) => writeln!(out, "trigger {} {}", trigger.id, trigger.says()),
+    };
 }
 
 fn show_setting(key: &str, setting: Option<&Setting>, indent: &str, out: &mut String) {

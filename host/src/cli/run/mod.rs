@@ -10,6 +10,7 @@ mod follow;
 mod fork;
 mod get;
 mod journal;
+mod lineage;
 mod list;
 mod logs;
 mod next;
@@ -57,6 +58,8 @@ pub(super) enum Verb {
     Timeline(timeline::Arguments),
     /// Count the steps of a run, with all that is below it
     Rollup(Which),
+    /// Show what led to a run: signals, schedules, and the runs before it
+    Lineage(lineage::Arguments),
     /// Let nothing new start in a run until it is resumed
     Pause(Which),
     /// Let a paused run go on, or a step past its breakpoint
@@ -103,6 +106,7 @@ pub(super) fn perform(
         Verb::Journal(arguments) => journal::perform(&arguments, client, terminal),
         Verb::Signal(arguments) => signal::perform(&arguments, client, terminal),
         Verb::Timeline(arguments) => timeline::perform(&arguments, client, terminal),
+        Verb::Lineage(arguments) => lineage::perform(&arguments, client, terminal),
         Verb::Rollup(which) => rollup::perform(&which, client, terminal),
         Verb::Pause(which) => act::on_run(&which, ("pause", "paused"), client, terminal),
         Verb::Resume(on) => act::on_either(&on, ("resume", "resumed"), client, terminal),

@@ -4,6 +4,7 @@
 use super::super::Driver;
 use crate::store::{self, Ticket, WorkflowRecord, Write};
 use segno_engine::id::TenantId;
+use segno_engine::trigger::signal::SignalTrigger;
 use segno_engine::workflow::Workflow;
 use std::sync::Arc;
 
@@ -51,6 +52,17 @@ impl Driver {
         changed: &Changed<'_>,
         writes: Vec<Write>,
     ) -> Result<Ticket, store::Error> {
+        if let Some((version, workflow)) = &changed.active {
+            // A trigger may start a run of it before it can be read.
+            self.cache_workflow(tenant, *version, Arc::clone(workflow));
+        }
         self.commit_with_schedules(tenant, changed, writes)
+    }
+}
+
+impl Changed<'_> {
+    /// The triggers that signals set off from now on.
+    pub(in crate::driver) fn signal_triggers(&self) -> impl Iterator<Item = &SignalTrigger> {
+        self.active.iter().flat_map(|(_, workflow)| workflow.signal_triggers())
     }
 }

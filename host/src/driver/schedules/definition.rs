@@ -60,7 +60,7 @@ impl Driver {
                 after.push((id, Some(entry)));
             }
         }
-        let ticket = self.0.store.commit(writes);
+        let ticket = self.change_triggers(tenant, changed, writes)?;
         for (id, entry) in after {
             let wake = entry.as_ref().and_then(|entry| entry.wake(tenant, now));
             self.0.schedules.queue.set(&id, wake);

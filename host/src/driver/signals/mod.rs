@@ -20,7 +20,8 @@ pub(crate) use index::Waiter;
 pub(crate) use search::Last;
 pub(crate) use token::{new_token, tenant_of};
 
-use super::Driver;
+use super::triggers::Trigger;
+use super::{Driver, triggers};
 use crate::crash;
 use crate::store::{self, SIGNAL_ID_BYTES_MAX, SignalRecord, Store, Ticket, Write};
 use find::Wanted;
@@ -117,6 +118,7 @@ pub(super) struct Signals {
 struct State {
     order: Order,
     waiting: Index,
+    triggers: triggers::Index,
     /// Names whose waiters have not yet been shown what is kept.
     behind: HashMap<(TenantId, String), Behind>,
     /// Whether somebody shows it to them.
@@ -143,6 +145,8 @@ struct Ordered {
     ticket: Ticket,
     /// The signal and whom it serves, unless it was there before.
     new: Option<(Arc<SignalRecord>, Vec<Waiter>)>,
+    /// Triggers that have something to do, and nobody who does it.
+    idle: Vec<Arc<Trigger>>,
 }
 
 impl Driver {
@@ -195,12 +199,13 @@ impl Driver {
         }
         let fresh = self.0.clock.new_run_id().to_string().replacen("run_", "sig_", 1);
         let now = self.0.clock.now();
-        let Ordered { published, ticket, new } =
+        let Ordered { published, ticket, new, idle } =
             self.0.signals.order(&self.0.store, (tenant, publish), extra, (now, fresh))?;
         crash::point("signal ordered");
         if let Some((signal, waiters)) = new {
             self.wake_all(tenant, waiters, signal);
         }
+        idle.into_iter().for_each(|trigger| self.begin_work(trigger));
         Ok((published, ticket))
     }
 
@@ -274,6 +279,20 @@ impl Driver {
         self.0.signals.lock().waiting.remove(tenant, patterns, run, step);
     }
 
+    /// Changes which triggers wait for signals, and runs `change` in the same
+    /// moment: it is told how far these names have come.
+    ///
+    /// # Errors
+    /// The store cannot be read, or those of `change`.
+    pub(super) fn with_triggers<R>(
+        &self,
+        tenant: &TenantId,
+        names: &[String],
+        change: impl FnOnce(&mut triggers::Index, Vec<Last>) -> Result<R, store::Error>,
+    ) -> Result<R, store::Error> {
+        self.0.signals.with_triggers(&self.0.store, (tenant, names), change)
+    }
+
     /// The first kept signal of a name behind `after` and not behind `until`
     /// that fits and is not `taken`.
     ///
@@ -337,7 +356,8 @@ impl Signals {
             && let Some(sequence) = state.order.earlier(store, tenant, id, &publish)?
         {
             let published = Published { name, id: id.clone(), sequence, repeated: true };
-            return Ok(Ordered { published, ticket: store.commit(extra), new: None });
+            let ticket = store.commit(extra);
+            return Ok(Ordered { published, ticket, new: None, idle: Vec::new() });
         }
         let is_identified = publish.id.is_some();
         let sequence = state.order.last(store, tenant, &name)?.0 + 1;
@@ -357,10 +377,11 @@ impl Signals {
         let record = Arc::new(record);
         state.order.ordered(tenant, &record, &ticket, is_identified);
         let waiters = state.publish(tenant, &record);
+        let idle = state.triggers.offer(tenant, &record);
         drop(state);
         let SignalRecord { name, id, .. } = &*record;
         let published = Published { name: name.clone(), id: id.clone(), sequence, repeated: false };
-        Ok(Ordered { published, ticket, new: Some((record, waiters)) })
+        Ok(Ordered { published, ticket, new: Some((record, waiters)), idle })
     }
 }
 

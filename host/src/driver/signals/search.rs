@@ -2,6 +2,7 @@
 //! and again after a restart.
 
 use super::{Signals, State, Waiter};
+use crate::driver::triggers;
 use crate::store::{self, SignalRecord, Store, Ticket};
 use segno_engine::id::TenantId;
 use segno_engine::signal::Pattern;
@@ -31,6 +32,21 @@ pub(super) struct Behind {
     pub(super) since: Vec<Arc<SignalRecord>>,
 }
 
+impl State {
+    fn last(
+        &mut self,
+        store: &Store,
+        tenant: &TenantId,
+        names: &[String],
+    ) -> Result<Vec<Last>, store::Error> {
+        let last = names.iter().map(|name| {
+            let (sequence, ticket) = self.order.last(store, tenant, name)?;
+            Ok(Last { name: name.clone(), sequence, ticket })
+        });
+        last.collect()
+    }
+}
+
 impl Signals {
     pub(super) fn last(
         &self,
@@ -38,12 +54,18 @@ impl Signals {
         tenant: &TenantId,
         names: &[String],
     ) -> Result<Vec<Last>, store::Error> {
+        self.lock().last(store, tenant, names)
+    }
+
+    pub(super) fn with_triggers<R>(
+        &self,
+        store: &Store,
+        (tenant, names): (&TenantId, &[String]),
+        change: impl FnOnce(&mut triggers::Index, Vec<Last>) -> Result<R, store::Error>,
+    ) -> Result<R, store::Error> {
         let mut state = self.lock();
-        let last = names.iter().map(|name| {
-            let (sequence, ticket) = state.order.last(store, tenant, name)?;
-            Ok(Last { name: name.clone(), sequence, ticket })
-        });
-        last.collect()
+        let last = state.last(store, tenant, names)?;
+        change(&mut state.triggers, last)
     }
 
     pub(super) fn subscribe<R>(

@@ -38,7 +38,7 @@ impl Host {
 
     /// Publishes and waits; gives the sequence and who was served.
     fn publish(&self, publish: Publish) -> (u64, Vec<Waiter>) {
-        let Ordered { published, ticket, new } = self.order(publish, 1_000).unwrap();
+        let Ordered { published, ticket, new, .. } = self.order(publish, 1_000).unwrap();
         settle(&ticket);
         (published.sequence, new.map(|(_, waiters)| waiters).unwrap_or_default())
     }
