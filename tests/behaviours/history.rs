@@ -89,7 +89,8 @@ impl Known {
                 }
                 self.finish(run, event);
             }
-            Event::StepFailed { .. }
+            Event::StepPublished { .. }
+            | Event::StepFailed { .. }
             | Event::StepUnsatisfied { .. }
             | Event::LoopSucceeded { .. }
             | Event::LoopStopped { .. }

@@ -2,7 +2,7 @@
 //! the real sandbox on the real store, and time that is moved by hand.
 //!
 //! The numbers are those of the list of behaviours that the project began with.
-//! What is about signals and schedules (29, 30, 33, 34) is tested elsewhere.
+//! What is about schedules (33 and 34) is tested elsewhere.
 //!
 //! | # | behaviour | test |
 //! |--:|---|---|
@@ -34,8 +34,11 @@
 //! | 26 | subworkflows | `loops::subworkflows_are_waited_for_or_not_and_get_what_they_may`, `loops::a_workflow_that_runs_itself_stops_ten_deep` |
 //! | 27 | while | `loops::a_while_goes_on_until_its_condition_fails_or_it_has_gone_on_too_long` |
 //! | 28 | failure modes | `graph::failure_modes_stop_the_others_or_let_them_finish_or_do_not_matter` |
+//! | 29 | signals have one order | `signals::publications_at_once_have_one_dense_order_and_an_id_counts_once` |
+//! | 30 | waits for signals | `signals::a_signal_from_before_the_step_releases_it_and_tests_compare`, `signals::somebody_lets_a_step_go_on_without_its_signal` |
 //! | 31 | triggers with signals | `triggers::*` |
-//! | 32 | lineage | `triggers::lineage_leads_from_a_run_to_the_step_that_published_its_signal` |
+//! | 32 | steps publish | `signals::what_a_step_publishes_is_there_before_it_has_succeeded`, `signals::a_step_in_a_loop_publishes_and_a_carried_one_does_not` |
+//! | 32 | lineage | `triggers::lineage_leads_from_a_signal_to_who_published_it_and_who_used_it` |
 //! | 35 | permits | `permits::*` |
 //! | 36 | breakpoints | `actions::a_breakpoint_holds_every_iteration_until_it_is_let_go` |
 //! | 37 | counts of leaves | `views::every_leaf_below_a_run_is_counted_once_by_its_status` |
@@ -52,6 +55,7 @@ mod loops;
 mod params;
 mod permits;
 mod samples;
+mod signals;
 mod stage;
 mod starts;
 mod triggers;

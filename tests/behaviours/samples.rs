@@ -126,7 +126,7 @@ fn publish(stage: &Stage, name: &str, params: Value) {
         id: None,
         params: Params::parse(&params.to_string()).expect("they are plain"),
         payload: Payload::null().clone(),
-        by: "api".to_owned(),
+        publisher: segno_engine::signal::Publisher::api("api"),
     });
 }
 

@@ -63,6 +63,7 @@ impl Run {
             }
             Event::StepSucceeded { step, output, usage, .. } => {
                 self.add_usage(*step, *usage);
+                self.note_match(*step, output);
                 self.finish(at, *step, StepState::Succeeded { output: output.clone() });
             }
             Event::StepFailed { step, failure } => self.fail_step(at, *step, failure),
@@ -114,6 +115,11 @@ impl Run {
             Event::SubworkflowStarted { .. } => self.delegate(at, event),
             Event::IterationRetried { step, index } => self.retry_iteration(*step, *index),
             Event::RunRetried { .. } => self.go_on(at, event),
+            Event::StepPublishing { step, usage, .. } => {
+                self.add_usage(*step, *usage);
+                self.publish(at, event);
+            }
+            Event::StepPublished { step, .. } => self.published(at, *step),
             _ => self.apply_action(at, event),
         }
         Ok(())

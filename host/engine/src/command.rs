@@ -164,6 +164,17 @@ pub enum Command {
         /// Who wants it.
         by: String,
     },
+    /// Take in that the signals of a step are published.
+    EndPublishing {
+        /// The step.
+        step: StepIndex,
+        /// The attempt that gave them.
+        attempt: Attempt,
+        /// Which of its attempts to publish it is, from 1.
+        publication: u32,
+        /// The sequence that each of them has.
+        sequences: Vec<u64>,
+    },
 }
 
 /// What somebody may do with one step.

@@ -14,6 +14,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
 use crate::params::check_output;
 use crate::payload::Payload;
+use crate::publishing::succeeded;
 use crate::run::{Deadline, Run, StepRun, StepState, Surroundings};
 use crate::settle::{retry_at, settle};
 use crate::usage::Usage;
@@ -69,6 +70,7 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
         | Command::StartChild { .. }
         | Command::EndChild { .. }
         | Command::EndWait { .. }
+        | Command::EndPublishing { .. }
         | Command::Hold { .. }
         | Command::Release { .. } => journal::decide(run, command, now),
         Command::Cancel { .. }
@@ -94,7 +96,7 @@ fn finish_attempt(
     }
     Ok(vec![match outcome {
         Outcome::Succeeded(output) => match wrong_output(run, step, output) {
-            None => Event::StepSucceeded { step, attempt, output: output.clone(), usage },
+            None => succeeded(run, (step, attempt), (output.clone(), usage), now),
             Some(failure) => {
                 let retry_at = retry_at(run, (step, attempt), &failure, now);
                 Event::AttemptFailed { step, attempt, failure, retry_at, usage }
@@ -132,7 +134,7 @@ fn check_deadlines(run: &Run, now: Timestamp) -> Vec<Event> {
             // long enough is not late.
             Deadline::Wait(step) if is_about(&events, *step) => {}
             Deadline::Step(step) if has_ended(&events, *step) => {}
-            Deadline::Wait(step) => events.extend(timer_came(run, *step)),
+            Deadline::Wait(step) => events.extend(timer_came(run, *step, now)),
             Deadline::Step(step) => events.push(step_timed_out(run, *step, now)),
             Deadline::Backoff(step) => events.push(try_again(run, *step)),
         }
@@ -145,8 +147,7 @@ fn is_about(events: &[Event], step: StepIndex) -> bool {
 }
 
 fn has_ended(events: &[Event], step: StepIndex) -> bool {
-    let ends =
-        |event: &Event| matches!(event, Event::StepSucceeded { step: its, .. } if *its == step);
+    let ends = |event: &Event| matches!(event, Event::StepSucceeded { step: its, .. } | Event::StepPublishing { step: its, .. } if *its == step);
     events.iter().any(ends)
 }
 
@@ -162,17 +163,15 @@ fn try_again(run: &Run, step: StepIndex) -> Event {
     }
 }
 
-fn timer_came(run: &Run, step: StepIndex) -> Option<Event> {
+fn timer_came(run: &Run, step: StepIndex, now: Timestamp) -> Option<Event> {
     let TimerWait { index, .. } = run.wait_of(step)?.timer?;
     let StepRun { attempt, input, state, .. } = &run.steps()[step as usize];
     let attempt = *attempt;
     Some(match state {
-        StepState::Waiting { .. } => Event::StepSucceeded {
-            step,
-            attempt,
-            output: input.clone().unwrap_or_else(Payload::null),
-            usage: Usage::default(),
-        },
+        StepState::Waiting { .. } => {
+            let output = input.clone().unwrap_or_else(Payload::null);
+            succeeded(run, (step, attempt), (output, Usage::default()), now)
+        }
         _ => Event::AttemptResumed { step, attempt, wake: Wake::Timer { index } },
     })
 }

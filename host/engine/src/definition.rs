@@ -33,6 +33,7 @@ mod reader;
 mod retry;
 mod setting;
 mod signal_trigger;
+mod signals;
 mod site;
 mod source;
 mod step;

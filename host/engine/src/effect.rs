@@ -66,6 +66,12 @@ pub enum Effect {
         /// The step.
         step: StepIndex,
     },
+    /// Publish the signals of a step whose work is done, and come back with
+    /// `Command::EndPublishing`.
+    PublishSignals {
+        /// The step.
+        step: StepIndex,
+    },
     /// Come back with `Command::Release` when the attempt has its permits.
     AwaitPermits {
         /// The step.
@@ -157,6 +163,7 @@ impl Run {
             Event::WaitStarted { step, wait } if !wait.signals.is_empty() => {
                 vec![Effect::AwaitSignal { step: *step }]
             }
+            Event::StepPublishing { step, .. } => vec![Effect::PublishSignals { step: *step }],
             Event::StopRequested { .. } => self.abort_all(),
             Event::RunPaused { .. } | Event::RunResumed { .. } => vec![Effect::TellIterations],
             Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
@@ -182,6 +189,7 @@ impl Run {
                 StepState::Waiting { wait } if !wait.signals.is_empty() => {
                     effects.push(Effect::AwaitSignal { step });
                 }
+                StepState::Publishing { .. } => effects.push(Effect::PublishSignals { step }),
                 StepState::Delegated { .. } if self.stop.is_none() => {
                     effects.push(Effect::StartSubworkflow { step });
                 }

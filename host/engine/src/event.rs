@@ -4,6 +4,7 @@
 
 mod origin;
 mod record;
+mod subject;
 
 pub use self::origin::{Carried, Cause, Given, Kept, Origin};
 pub use self::record::{Record, Unreadable};
@@ -12,6 +13,7 @@ use crate::command::RetryTarget;
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
+use crate::publishing::SignalOutput;
 use crate::rollup::Rollup;
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
@@ -355,57 +357,29 @@ pub enum Event {
         /// Who wanted it.
         by: String,
     },
-}
-
-impl Event {
-    /// The step that the event is about.
-    pub fn step(&self) -> Option<StepIndex> {
-        match self {
-            Self::StepStarted { step, .. }
-            | Self::AttemptStarted { step, .. }
-            | Self::AttemptFailed { step, .. }
-            | Self::StepSucceeded { step, .. }
-            | Self::StepFailed { step, .. }
-            | Self::StepUnsatisfied { step, .. }
-            | Self::ForeachStarted { step, .. }
-            | Self::IterationsStarted { step, .. }
-            | Self::IterationEnded { step, .. }
-            | Self::LoopSucceeded { step }
-            | Self::LoopStopRequested { step, .. }
-            | Self::LoopStopped { step }
-            | Self::AttemptSuspended { step, .. }
-            | Self::AttemptResumed { step, .. }
-            | Self::AttemptPutAway { step, .. }
-            | Self::StepContinued { step, .. }
-            | Self::ChildStarted { step, .. }
-            | Self::ChildEnded { step, .. }
-            | Self::WaitStarted { step, .. }
-            | Self::WhileStarted { step, .. }
-            | Self::WhileContinued { step, .. }
-            | Self::SubworkflowStarted { step, .. }
-            | Self::StepUnready { step, .. }
-            | Self::StepReady { step }
-            | Self::AttemptHeld { step, .. }
-            | Self::AttemptReleased { step, .. }
-            | Self::StepPaused { step }
-            | Self::StepResumed { step, .. }
-            | Self::StepSkipped { step, .. }
-            | Self::StepCancelled { step, .. }
-            | Self::StepKilled { step, .. }
-            | Self::WaitBypassed { step, .. }
-            | Self::IterationRetried { step, .. } => Some(*step),
-            Self::RunCreated { .. }
-            | Self::RunStarted
-            | Self::RunPaused { .. }
-            | Self::RunResumed { .. }
-            | Self::RunRetried { .. }
-            | Self::RunUnblocked { .. }
-            | Self::StopRequested { .. }
-            | Self::RunSucceeded { .. }
-            | Self::RunFailed { .. }
-            | Self::RunStopped => None,
-        }
-    }
+    /// The step's work is done, and it publishes signals before it has
+    /// succeeded.
+    StepPublishing {
+        /// The step.
+        step: StepIndex,
+        /// The attempt that gave the result.
+        attempt: Attempt,
+        /// The result; that of a loop follows from its iterations.
+        output: Option<Payload>,
+        /// What it publishes.
+        signals: Vec<SignalOutput>,
+        /// What the attempt used.
+        usage: Usage,
+    },
+    /// The step's signals are published: it has succeeded.
+    StepPublished {
+        /// The step.
+        step: StepIndex,
+        /// The attempt that gave the result.
+        attempt: Attempt,
+        /// The sequence that each of its signals has.
+        sequences: Vec<u64>,
+    },
 }
 
 /// Which condition kept a step from running.

@@ -21,6 +21,7 @@ pub mod import;
 pub mod params;
 pub mod payload;
 pub mod permit;
+pub mod publishing;
 pub mod retry;
 pub mod rollup;
 pub mod run;

@@ -4,6 +4,7 @@
 mod step;
 mod surroundings;
 
+pub(crate) use self::step::Match;
 pub use self::step::{Iterations, StepRun, StepState};
 pub use self::surroundings::Surroundings;
 
@@ -282,7 +283,10 @@ impl Run {
     /// Whether nothing of it has to be in memory: it only waits.
     pub fn is_dormant(&self) -> bool {
         let dormant = |step: &StepRun| match &step.state {
-            StepState::Running | StepState::Looping | StepState::Queued { .. } => false,
+            StepState::Running
+            | StepState::Looping
+            | StepState::Queued { .. }
+            | StepState::Publishing { .. } => false,
             StepState::Pending { .. }
             | StepState::Paused
             | StepState::BackingOff { .. }

@@ -6,6 +6,7 @@ mod looping;
 mod start;
 
 pub use self::looping::ITERATIONS_MAX;
+pub(crate) use self::start::WithOwn;
 
 use crate::event::{Event, Stop, Unsatisfied};
 use crate::failure::{Failure, FailureKind};

@@ -2,8 +2,10 @@
 //! says what they must be.
 
 mod pattern;
+mod publisher;
 
 pub use self::pattern::{OPERATORS, Pattern, Test, VALUES_MAX, check_test};
+pub use self::publisher::Publisher;
 
 use crate::payload::Payload;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ pub const PARAMS_MAX: usize = 16;
 
 /// The longest name of a signal, and of one of its params.
 pub const NAME_BYTES_MAX: usize = 128;
+
+/// The largest payload of a signal.
+pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 
 /// The longest text in a param.
 pub const TEXT_BYTES_MAX: usize = 256;

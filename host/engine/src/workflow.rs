@@ -164,6 +164,9 @@ pub struct Step {
     /// What its output has to have, if that is said: an object with these
     /// fields and no others.
     pub outputs: Option<Vec<(String, ParamType)>>,
+    /// What it publishes when its work is done, before it succeeds: a list of
+    /// `{ name, params, payload }`.
+    pub signals: Option<Template>,
     /// How often it is tried again, and when.
     pub retry: RetryRule,
     /// An attempt that is not over after so long is timed out; so is a loop, a

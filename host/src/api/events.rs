@@ -193,6 +193,13 @@ fn shown(event: &Event, body: &Body) -> (&'static str, Value) {
             ("iteration_ended", json!({ "index": index, "status": status, "failure": failure }))
         }
         Event::LoopSucceeded { .. } => ("step_succeeded", json!({})),
+        Event::StepPublishing { attempt, signals, .. } => {
+            let names: Vec<_> = signals.iter().map(|signal| &signal.name).collect();
+            ("step_publishing", json!({ "attempt": attempt, "signals": names }))
+        }
+        Event::StepPublished { attempt, sequences, .. } => {
+            ("step_succeeded", json!({ "attempt": attempt, "published": sequences }))
+        }
         Event::LoopStopRequested { ending, .. } => {
             ("loop_stop_requested", json!({ "ending": ending }))
         }

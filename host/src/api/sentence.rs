@@ -6,6 +6,7 @@ use crate::clock::rfc3339;
 use segno_engine::event::{Cause, Ending, Event, IterationResult, Origin, Stop, Unsatisfied};
 use segno_engine::failure::Failure;
 use segno_engine::id::{Attempt, Timestamp};
+use segno_engine::publishing::SignalOutput;
 use segno_engine::wait::{Wait, Wake};
 
 /// What an event says.
@@ -125,6 +126,14 @@ fn of_step(event: &Event) -> Option<Said> {
             attempt: Some(*attempt).filter(|attempt| *attempt > 0),
             ..Said::new("succeeded")
         },
+        Event::StepPublishing { attempt, signals, .. } => Said {
+            attempt: Some(*attempt).filter(|attempt| *attempt > 0),
+            ..Said::new(publishes(signals))
+        },
+        Event::StepPublished { attempt, .. } => Said {
+            attempt: Some(*attempt).filter(|attempt| *attempt > 0),
+            ..Said::new("succeeded: its signals are published")
+        },
         Event::StepFailed { failure, .. } => Said::new(format!("failed: {}", words(failure))),
         Event::StepUnsatisfied { unsatisfied: Unsatisfied::Needs, .. } => {
             Said::new("does not run: nothing that it needs lets it")
@@ -140,6 +149,16 @@ fn of_step(event: &Event) -> Option<Said> {
         Event::StepKilled { by, .. } => Said::new("was killed").by(by),
         _ => return None,
     })
+}
+
+fn publishes(signals: &[SignalOutput]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<_> = signals.iter().take(SHOWN).map(|signal| signal.name.as_str()).collect();
+    let more = match signals.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("is done, and publishes {}{more}", names.join(", "))
 }
 
 fn of_wait(event: &Event) -> Option<Said> {

@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::runs::find;
+use super::user::User;
 use super::view::PageView;
 use super::{Tenant, limit, paging};
 use crate::clock::rfc3339;
@@ -12,12 +13,16 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use segno_engine::id::TenantId;
 use segno_engine::payload::Payload;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Pattern, Publisher};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+/// So many pages are looked at for one, where few signals fit.
+const PAGES_MAX: usize = 50;
 
 /// A signal that is published to everyone.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -91,16 +96,39 @@ pub(super) struct SignalView {
     payload: Payload,
     /// When it was accepted.
     published_at: String,
-    /// Who published it: `api`, or a run and its step.
+    /// Who published it: `kind` is `api`, `step`, `webhook` or `url`, and what
+    /// else is known.
+    #[schema(value_type = Object)]
+    publisher: Publisher,
+    /// The same, in words.
     by: String,
+}
+
+/// Which names of signals are listed.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct NamesQuery {
+    /// Only names that begin so, as in `weather/`.
+    prefix: Option<String>,
+    /// Entries on the page, 100 unless said, at most 1,000.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// Which signals of a name are listed.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Only those behind this sequence.
+    /// Only those behind this sequence; with `newest` before it.
     after: Option<u64>,
+    /// Only those whose params are so: a JSON object as in a wait's `match`.
+    #[serde(rename = "match")]
+    #[param(rename = "match", example = json!("{\"amount\": {\">=\": 5}}"))]
+    pattern: Option<String>,
+    /// The newest first.
+    #[serde(default)]
+    newest: bool,
     /// Entries on the page, 100 unless said, at most 1,000.
     limit: Option<usize>,
     /// `next` of the page before; goes before `after`.
@@ -113,13 +141,15 @@ pub(super) struct ListQuery {
 /// `id` or an `Idempotency-Key`, publishing twice publishes once. The answer
 /// comes when the signal is on stable storage.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/signals", tag = "signals",
-    params(("tenant" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "the signal's id")),
+    params(("tenant" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "the signal's id"),
+        ("x-segno-user" = Option<String>, Header)),
     request_body = PublishBody,
     responses((status = 201, body = PublishedView), (status = 200, body = PublishedView, description = "this id has published it before"),
         (status = 400, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem)))]
 pub(super) async fn publish(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
+    User(by): User,
     headers: HeaderMap,
     body: Result<Json<PublishBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<PublishedView>), Problem> {
@@ -131,7 +161,7 @@ pub(super) async fn publish(
         id: id(&headers, body.id)?,
         params,
         payload: payload(body.payload)?,
-        by: "api".to_owned(),
+        publisher: Publisher::Api { by },
     };
     let published = driver.publish(&tenant, publish).await?;
     crash::point("signal is answered");
@@ -143,7 +173,8 @@ pub(super) async fn publish(
 /// One wait of the run gets it, now or when a step comes to wait for it.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/runs/{run}/signals", tag = "signals",
     params(("tenant" = String, Path), ("run" = String, Path, description = "`run_…` or `workflow#number`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "the signal's id")),
+        ("Idempotency-Key" = Option<String>, Header, description = "the signal's id"),
+        ("x-segno-user" = Option<String>, Header)),
     request_body = RunSignalBody,
     responses((status = 201, body = PublishedView), (status = 200, body = PublishedView, description = "this id has sent it before"),
         (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -151,7 +182,7 @@ pub(super) async fn send_to_run(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Path((_, run)): Path<(String, String)>,
-    headers: HeaderMap,
+    (User(by), headers): (User, HeaderMap),
     body: Result<Json<RunSignalBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<PublishedView>), Problem> {
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -160,7 +191,7 @@ pub(super) async fn send_to_run(
         name: body.name,
         id: id(&headers, body.id)?,
         payload: payload(body.payload)?,
-        by: "api".to_owned(),
+        publisher: Publisher::Api { by },
     };
     let published = driver.signal_run(&tenant, run, signal).await?;
     crash::point("run signal is answered");
@@ -169,25 +200,29 @@ pub(super) async fn send_to_run(
 
 /// List the names of signals
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/signals", tag = "signals",
-    params(("tenant" = String, Path), super::PageQuery),
+    params(("tenant" = String, Path), NamesQuery),
     responses((status = 200, body = PageView<SignalNameView>)))]
 pub(super) async fn names(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
-    Query(query): Query<super::PageQuery>,
+    Query(query): Query<NamesQuery>,
 ) -> Result<Json<PageView<SignalNameView>>, Problem> {
     let paging = paging(query.limit, query.cursor.as_deref())?;
-    let page = driver.store().signal_names(&tenant, &paging)?;
+    let begin = query.prefix.as_deref().unwrap_or_default();
+    let page = driver.store().signal_names(&tenant, begin, &paging)?;
     driver.store().barrier().durable().await?;
     let items = page.items.into_iter();
     let items = items.map(|record| SignalNameView { name: record.name, last: record.last });
     Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
 }
 
-/// List the signals of a name that are kept, oldest first
+/// List the signals of a name that are kept
+///
+/// The oldest first, unless the newest are wanted first. A page may have fewer
+/// than its limit and still a `next`.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/signals/{name}", tag = "signals",
     params(("tenant" = String, Path), ("name" = String, Path), ListQuery),
-    responses((status = 200, body = PageView<SignalView>)))]
+    responses((status = 200, body = PageView<SignalView>), (status = 400, body = Problem)))]
 pub(super) async fn list(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
@@ -195,34 +230,96 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<PageView<SignalView>>, Problem> {
     let after = match &query.cursor {
-        Some(cursor) => cursor.parse().map_err(|_| {
+        Some(cursor) => Some(cursor.parse().map_err(|_| {
             Problem::bad_request(
                 "this cursor was not given out here; take `next` of the page before",
             )
-        })?,
-        None => query.after.unwrap_or_default(),
+        })?),
+        None => query.after,
     };
-    let store = driver.store();
-    let page = store.signals(&tenant, &name, after, limit(query.limit))?;
-    let next = match page.last().map(|last| last.sequence) {
-        Some(last) if !store.signals(&tenant, &name, last, 1)?.is_empty() => Some(last.to_string()),
-        _ => None,
+    let pattern = match &query.pattern {
+        Some(text) => {
+            Pattern::parse(text).map_err(|error| Problem::bad_request(error.to_string()))?
+        }
+        None => Pattern::default(),
     };
-    store.barrier().durable().await?;
+    let wanted = (name.as_str(), &pattern);
+    let (page, next) = match query.newest {
+        true => newest(&driver, &tenant, wanted, (after, limit(query.limit)))?,
+        false => oldest(&driver, &tenant, wanted, (after, limit(query.limit)))?,
+    };
+    driver.store().barrier().durable().await?;
+    let next = next.map(|next| next.to_string());
     Ok(Json(PageView { items: page.into_iter().map(view).collect(), next }))
+}
+
+/// A page, and where the next begins.
+type Found = (Vec<SignalRecord>, Option<u64>);
+
+fn oldest(
+    driver: &Driver,
+    tenant: &TenantId,
+    (name, pattern): (&str, &Pattern),
+    (after, limit): (Option<u64>, usize),
+) -> Result<Found, Problem> {
+    let (store, after) = (driver.store(), after.unwrap_or_default());
+    let page = match pattern.is_empty() {
+        true => store.signals(tenant, name, after, limit)?,
+        false => driver.signals_that_fit(tenant, (name, pattern), after, limit)?,
+    };
+    let last = page.last().map(|last| last.sequence);
+    let is_over = match (last, pattern.is_empty()) {
+        (Some(last), true) => store.signals(tenant, name, last, 1)?.is_empty(),
+        (Some(last), false) => {
+            driver.signals_that_fit(tenant, (name, pattern), last, 1)?.is_empty()
+        }
+        (None, _) => true,
+    };
+    Ok((page, last.filter(|_| !is_over)))
+}
+
+fn newest(
+    driver: &Driver,
+    tenant: &TenantId,
+    (name, pattern): (&str, &Pattern),
+    (before, limit): (Option<u64>, usize),
+) -> Result<Found, Problem> {
+    let mut page = Vec::new();
+    let mut before = before;
+    for _ in 0..PAGES_MAX {
+        let some = driver.store().signals_before(tenant, name, before, limit)?;
+        let Some(last) = some.last() else { return Ok((page, None)) };
+        before = Some(last.sequence);
+        for signal in some.into_iter().filter(|signal| pattern.fits(&signal.params)) {
+            let place = signal.sequence;
+            page.push(signal);
+            if page.len() == limit {
+                let is_over = driver.store().signals_before(tenant, name, Some(place), 1)?;
+                return Ok((page, Some(place).filter(|_| !is_over.is_empty())));
+            }
+        }
+    }
+    Ok((page, before))
 }
 
 /// Show a signal
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/signals/{name}/{sequence}", tag = "signals",
-    params(("tenant" = String, Path), ("name" = String, Path), ("sequence" = u64, Path)),
+    params(("tenant" = String, Path), ("name" = String, Path),
+        ("sequence" = String, Path, description = "its number, or `latest`")),
     responses((status = 200, body = SignalView), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
-    Path((_, name, sequence)): Path<(String, String, u64)>,
+    Path((_, name, place)): Path<(String, String, String)>,
 ) -> Result<Json<SignalView>, Problem> {
-    let found = driver.store().signal(&tenant, &name, sequence)?;
     let last = driver.store().last_signal(&tenant, &name)?;
+    let sequence = match place.as_str() {
+        "latest" => last,
+        number => number.parse().map_err(|_| {
+            Problem::bad_request(format!("{number:?} is no number; give one, or `latest`"))
+        })?,
+    };
+    let found = driver.store().signal(&tenant, &name, sequence)?;
     driver.store().barrier().durable().await?;
     found.map(view).map(Json).ok_or_else(|| {
         let why = match (sequence, last) {
@@ -271,7 +368,7 @@ fn answer(published: Published) -> (StatusCode, Json<PublishedView>) {
 }
 
 fn view(record: SignalRecord) -> SignalView {
-    let SignalRecord { name, sequence, id, params, payload, published_at, by } = record;
+    let SignalRecord { name, sequence, id, params, payload, published_at, publisher } = record;
     SignalView {
         name,
         sequence,
@@ -279,6 +376,7 @@ fn view(record: SignalRecord) -> SignalView {
         params: params.to_value(),
         payload,
         published_at: rfc3339(published_at),
-        by,
+        by: publisher.to_string(),
+        publisher,
     }
 }

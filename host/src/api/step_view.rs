@@ -182,6 +182,7 @@ fn status_and_reason(
         StepState::Suspended { wait } | StepState::Waiting { wait } => Some(reason(wait)),
         StepState::Queued { permit } => Some(format!("permit:{permit}")),
         StepState::Paused => Some("breakpoint".to_owned()),
+        StepState::Publishing { .. } => Some("publishing".to_owned()),
         StepState::Delegated { child, .. } => Some(format!("run:{child}")),
         StepState::CompletedWithError { failure, .. } => Some(failure.reason.clone()),
         StepState::Skipped { by } => Some(format!("by:{by}")),

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::payload::Payload;
 use segno_engine::run::StepState;
+use segno_engine::signal::Publisher;
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ async fn signal(driver: &Driver, tenant: &TenantId, run: RunId, word: &str) -> R
         name: "go".to_owned(),
         id: None,
         payload: Payload::from(json!(word)),
-        by: "bench".to_owned(),
+        publisher: Publisher::api("bench"),
     };
     driver.signal_run(tenant, run, signal).await?;
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::RunStatus;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Publisher};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -182,7 +182,7 @@ impl Suspended {
                 id: None,
                 params: Params::of(&json!({ "number": u64::MAX / 4 + number }))?,
                 payload: Payload::null(),
-                by: "bench".to_owned(),
+                publisher: Publisher::api("bench"),
             };
             driver.publish(tenant, publish).await?;
             let (acknowledged, at) = (Instant::now(), driver.clock().now());

@@ -292,6 +292,7 @@ impl Driver {
             Event::AttemptResumed { step, .. }
             | Event::AttemptFailed { step, .. }
             | Event::StepSucceeded { step, .. }
+            | Event::StepPublishing { step, .. }
             | Event::StepSkipped { step, .. }
             | Event::StepCancelled { step, .. }
             | Event::StepKilled { step, .. }

@@ -15,7 +15,7 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::grant::{Grants, Requests};
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
 use segno_engine::payload::Payload;
-use segno_engine::signal::{Params, check_name};
+use segno_engine::signal::{Params, Publisher, check_name};
 use segno_engine::workflow::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -95,6 +95,11 @@ impl Player {
         (self.live.id, self.step)
     }
 
+    /// Who publishes what the step publishes.
+    fn publisher(&self) -> Publisher {
+        Publisher::Step { run: self.live.id, step: self.id.clone(), attempt: self.attempt }
+    }
+
     /// What the call does outside is known by this, however often it is made.
     fn identity(&self, entry: &NewEntry) -> String {
         format!("{}/{}/{}", self.live.id, self.id, entry.sequence)
@@ -148,7 +153,17 @@ impl Player {
 
     /// Records a call with its answer.
     pub(super) fn done(&self, entry: &NewEntry, answer: Answer) -> Result<Answer, Gone> {
-        self.append(entry, Some(&answer), Vec::new())?;
+        self.done_with(entry, answer, Vec::new())
+    }
+
+    /// The same, with `more` in the same commit.
+    pub(super) fn done_with(
+        &self,
+        entry: &NewEntry,
+        answer: Answer,
+        more: Vec<Write>,
+    ) -> Result<Answer, Gone> {
+        self.append(entry, Some(&answer), more)?;
         Ok(answer)
     }
 
@@ -221,8 +236,7 @@ impl Player {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let id = Some(self.signal_id(entry));
-        let by = format!("{}/{}", self.live.id, self.id);
-        let publish = Publish { name, id, params, payload, by };
+        let publish = Publish { name, id, params, payload, publisher: self.publisher() };
         loop {
             match self.driver.order_publish(self.tenant(), publish.clone(), Vec::new()) {
                 Ok((published, _)) => return Ok(Ok(published.sequence)),
@@ -251,8 +265,7 @@ impl Player {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let id = Some(self.signal_id(entry));
-        let by = format!("{}/{}", self.live.id, self.id);
-        let signal = RunSignal { name, id, payload, by };
+        let signal = RunSignal { name, id, payload, publisher: self.publisher() };
         match self.driver.order_signal(self.tenant(), run, signal, Vec::new()) {
             Ok((published, _)) => Ok(Ok(published.sequence)),
             Err(SignalRunError::Invalid(message)) => Ok(refused("invalid", message)),

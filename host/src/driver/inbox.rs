@@ -14,7 +14,7 @@ use segno_engine::command::Command;
 use segno_engine::decide::Refusal;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::payload::Payload;
-use segno_engine::signal::check_name;
+use segno_engine::signal::{Publisher, check_name};
 use segno_engine::wait::Wake;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -42,8 +42,8 @@ pub struct RunSignal {
     pub id: Option<String>,
     /// What it says.
     pub payload: Payload,
-    /// Who sends it: `api`, or a run and its step.
-    pub by: String,
+    /// Who sends it.
+    pub publisher: Publisher,
 }
 
 /// Why a run was not sent a signal.
@@ -188,7 +188,7 @@ impl Driver {
         due: &mut VecDeque<super::Due>,
     ) -> Result<(Published, Ticket), SignalRunError> {
         let mut state = live.lock();
-        let RunSignal { name, id, payload, by } = signal;
+        let RunSignal { name, id, payload, publisher } = signal;
         if let Some(id) = &id
             && let Some(sequence) = self.known(live, &state, id)?
         {
@@ -208,7 +208,7 @@ impl Driver {
             id: id.clone(),
             payload,
             published_at,
-            by,
+            publisher,
         };
         extra.extend(Write::run_signal(&live.tenant, live.id, &record).map_err(Error::from)?);
         let wanted = waiting_for(&state, &name);
@@ -283,7 +283,8 @@ impl Driver {
         }
         // The identity makes sure of once; the mark is for whoever looks.
         let id = format!("waitpoint:{}", store::Digest::of(token.as_bytes()));
-        let signal = RunSignal { name: name.clone(), id: Some(id), payload, by: "url".to_owned() };
+        let signal =
+            RunSignal { name: name.clone(), id: Some(id), payload, publisher: Publisher::Url };
         let used = WaitpointRecord { used_at: Some(self.0.clock.now()), ..record.clone() };
         let writes = vec![Write::waitpoint(&tenant, token, &used)];
         let (published, ticket) = self.order_signal(&tenant, run, signal, writes)?;

@@ -25,6 +25,7 @@ mod located;
 mod logs;
 mod perform;
 mod permits;
+mod publishing;
 mod recover;
 mod retry;
 mod rollup;
@@ -35,6 +36,7 @@ mod subworkflow;
 mod triggers;
 mod version;
 mod wait;
+mod wake;
 mod webhooks;
 mod wish;
 

@@ -217,6 +217,7 @@ impl Driver {
             Effect::ReportChild { parent, step } => self.report_child(live, (parent, step), due),
             Effect::StartSubworkflow { step } => self.start_subworkflow(live, step, due),
             Effect::AwaitSignal { step } => self.await_signal(live, step),
+            Effect::PublishSignals { step } => self.publish_signals(live, step),
             Effect::AwaitPermits { step, attempt } if again => {
                 self.await_permits_again(live, (step, attempt), due);
             }

@@ -3,26 +3,22 @@
 //! played again when what it waits for has come. Nothing is asked twice: a
 //! deadline, a signal or the end of a run wakes it.
 
+use super::Due;
 use super::durable::{Player, broken};
 use super::journal;
-use super::live::Live;
 use super::signals::{Last, Waiter};
-use super::{Driver, Due, Extra};
 use crate::crash;
 use crate::sandbox::{Answer, Call, Condition, Gone, Happening, NewEntry, Pattern, Signal};
-use crate::store::{SignalRecord, Write};
+use crate::store::{SignalRecord, SignalUse, Write};
 use segno_engine::command::Command;
 use segno_engine::event::IterationResult;
 use segno_engine::failure::{Failure, FailureKind};
-use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
-use segno_engine::payload::Payload;
+use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::signal::{self, check_name};
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tracing::{debug, error};
 
 /// The longest wait: ten years. What a step sleeps beyond that, it will not see.
 const WAIT_MS_MAX: u64 = 10 * 366 * 24 * 60 * 60 * 1_000;
@@ -156,8 +152,9 @@ impl Player {
                 Wanted::Run(run) => self.ended(*run)?,
             };
             if let Some(happening) = found {
+                let uses = self.use_of(&happening)?;
                 let answer = Answer::Woken { index, happening };
-                let answer = self.done(entry, answer)?;
+                let answer = self.done_with(entry, answer, uses)?;
                 journal::take(&mut self.lock_taken(), &answer);
                 return Ok(Some(answer));
             }
@@ -179,6 +176,19 @@ impl Player {
         let found = self.driver.find_signal(self.tenant(), (name, pattern), range, taken);
         let found = found.map_err(|error| broken(&error))?;
         Ok(found.map(|signal| Happening::Signal(shown(&signal))))
+    }
+
+    /// What is written of a signal for everyone that the step is given.
+    fn use_of(&self, happening: &Happening) -> Result<Vec<Write>, Gone> {
+        let Happening::Signal(signal) = happening else { return Ok(Vec::new()) };
+        let used = SignalUse {
+            run: self.live.id,
+            step: Some(self.id.clone()),
+            trigger: None,
+            at: self.driver.0.clock.now(),
+        };
+        let write = Write::signal_use(self.tenant(), (&signal.name, signal.sequence), &used);
+        Ok(vec![write.map_err(|error| broken(&error))?])
     }
 
     /// Takes a signal for this run, and records that in the same commit.
@@ -336,68 +346,6 @@ impl Player {
     }
 }
 
-impl Driver {
-    /// Gives a signal to a step that waits for it.
-    pub(super) fn wake_by_signal(
-        &self,
-        tenant: &TenantId,
-        waiter: &Waiter,
-        signal: &Arc<SignalRecord>,
-    ) {
-        let live = match self.open(tenant, waiter.run) {
-            Ok(Some(live)) => live,
-            Ok(None) => return,
-            Err(error) => return self.cannot_wake(waiter.run, &error),
-        };
-        let Waiter { step, sequence, index, .. } = *waiter;
-        let wake = Wake::Signal { index, name: signal.name.clone(), sequence: signal.sequence };
-        let answer = Answer::Woken { index, happening: Happening::Signal(shown(signal)) };
-        let mut due = VecDeque::new();
-        let turn = {
-            let mut state = live.lock();
-            let (command, answer) = match state.run.is_gate(step, sequence) {
-                true => (Command::EndWait { step, output: output_of(signal) }, None),
-                false => (Command::Wake { step, sequence, wake }, Some(answer)),
-            };
-            let extra = Extra { answer, ..Extra::default() };
-            self.turn_locked(&live, &mut state, (&command, extra), &mut due)
-        };
-        if let Err((refusal, _)) = turn {
-            debug!(run = %live.id, %refusal, "a signal came too late for a wait");
-            self.rest(&live);
-        }
-        crash::point("wake ordered");
-        self.perform(due);
-    }
-}
-
-impl Driver {
-    /// A step without a guest waits for a signal, past or future.
-    pub(super) fn await_signal(&self, live: &Arc<Live>, step: StepIndex) {
-        let waiters = {
-            let mut state = live.lock();
-            let Some(wait) = state.run.wait_of(step).cloned() else { return };
-            state.subscribed.insert(step, patterns(&wait));
-            waiters(live.id, step, &wait)
-        };
-        let looked = self.resubscribe(&live.tenant, waiters).and_then(|()| self.catch_up_signals());
-        if let Err(error) = looked {
-            error!(run = %live.id, %error, "the signals cannot be read");
-        }
-    }
-}
-
-/// What a `wait` step gives.
-fn output_of(signal: &SignalRecord) -> Payload {
-    Payload::from(serde_json::json!({
-        "name": signal.name,
-        "id": signal.id,
-        "sequence": signal.sequence,
-        "params": signal.params.to_value(),
-        "payload": signal.payload.value(),
-    }))
-}
-
 /// What a wait gives that its deadline ended.
 pub(super) fn answer_of(wake: &Wake) -> Answer {
     let (Wake::Timer { index }
@@ -449,7 +397,11 @@ fn wait_of(entry: &NewEntry, wanted: &[Wanted], seen: &[Last]) -> Wait {
     wait
 }
 
-fn waiters(run: RunId, step: StepIndex, wait: &Wait) -> Vec<(String, signal::Pattern, Waiter)> {
+pub(super) fn waiters(
+    run: RunId,
+    step: StepIndex,
+    wait: &Wait,
+) -> Vec<(String, signal::Pattern, Waiter)> {
     let waiter = |signal: &SignalWait| {
         let SignalWait { index, name, pattern, after } = signal.clone();
         (name, pattern, Waiter { run, step, sequence: wait.sequence, index, after })
@@ -457,7 +409,7 @@ fn waiters(run: RunId, step: StepIndex, wait: &Wait) -> Vec<(String, signal::Pat
     wait.signals.iter().map(waiter).collect()
 }
 
-fn patterns(wait: &Wait) -> Vec<(String, signal::Pattern)> {
+pub(super) fn patterns(wait: &Wait) -> Vec<(String, signal::Pattern)> {
     wait.signals.iter().map(|signal| (signal.name.clone(), signal.pattern.clone())).collect()
 }
 
@@ -480,7 +432,7 @@ fn invalid(message: String) -> Gone {
     Gone::Failed(Failure::new(FailureKind::Fatal, "invalid", message))
 }
 
-fn shown(signal: &SignalRecord) -> Signal {
+pub(super) fn shown(signal: &SignalRecord) -> Signal {
     Signal {
         name: signal.name.clone(),
         id: signal.id.clone(),

@@ -5,16 +5,17 @@
 //! tenant or name can be the prefix of another's rows. Nothing here reads or
 //! writes.
 
+mod signals;
 mod triggers;
 mod webhooks;
 mod workflows;
+
+pub use signals::{ParamRange, canonical_param};
 
 use std::fmt;
 
 use super::error::Error;
 use segno_engine::id::{RunId, TenantId};
-use segno_engine::signal::Scalar;
-use sha2::{Digest as _, Sha256};
 
 /// The longest name of a workflow, a component, a version, a tag or a step.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -65,6 +66,7 @@ enum Kind {
     RunSignalId = 0x54,
     Waitpoint = 0x55,
     SignalName = 0x56,
+    SignalUse = 0x57,
     Webhook = 0x58,
     Delivery = 0x59,
     Trigger = 0x63,
@@ -134,61 +136,6 @@ impl Key {
         let key = Builder::new(tenant, Kind::Request);
         check_name("idempotency key", idempotency_key, REQUEST_KEY_BYTES_MAX)?;
         Ok(key.bytes(idempotency_key.as_bytes()).key())
-    }
-
-    /// One signal for everyone.
-    pub fn signal(tenant: &TenantId, name: &str, sequence: u64) -> Result<Key, Error> {
-        let key = Builder::new(tenant, Kind::Signal).name(SIGNAL_NAME, name)?;
-        Ok(key.number(sequence).key())
-    }
-
-    /// Which signal of a name has this id. An id may be longer than a key.
-    pub fn signal_id(tenant: &TenantId, name: &str, id: &str) -> Result<Key, Error> {
-        check_name("signal id", id, SIGNAL_ID_BYTES_MAX)?;
-        let key = Builder::new(tenant, Kind::SignalId).name(SIGNAL_NAME, name)?;
-        Ok(key.bytes(&Sha256::digest(id)).key())
-    }
-
-    /// The mark that a signal has this param.
-    pub fn signal_param(
-        tenant: &TenantId,
-        name: &str,
-        param: (&str, &Scalar),
-        sequence: u64,
-    ) -> Result<Key, Error> {
-        let prefix = Prefix::signals_by_param(tenant, name, param)?;
-        Ok(prefix.join(&sequence.to_be_bytes()))
-    }
-
-    /// How far the signals of a name have come.
-    pub fn signal_name(tenant: &TenantId, name: &str) -> Result<Key, Error> {
-        let key = Builder::new(tenant, Kind::SignalName).name(SIGNAL_NAME, name)?;
-        Ok(key.key())
-    }
-
-    /// One signal for one run.
-    pub fn run_signal(tenant: &TenantId, run: RunId, sequence: u64) -> Key {
-        let key = Builder::new(tenant, Kind::RunSignal).bytes(&run.to_bytes());
-        key.number(sequence).key()
-    }
-
-    /// Which signal for a run has this id.
-    pub fn run_signal_id(tenant: &TenantId, run: RunId, id: &str) -> Result<Key, Error> {
-        check_name("signal id", id, SIGNAL_ID_BYTES_MAX)?;
-        let key = Builder::new(tenant, Kind::RunSignalId).bytes(&run.to_bytes());
-        Ok(key.bytes(&Sha256::digest(id)).key())
-    }
-
-    /// The sequence of the last signal for a run.
-    pub fn run_signal_last(tenant: &TenantId, run: RunId) -> Key {
-        let key = Builder::new(tenant, Kind::RunSignalId).bytes(&run.to_bytes());
-        // No id has this digest.
-        key.bytes(&[0; 32]).key()
-    }
-
-    /// What a one-time URL is for. The token itself is not kept.
-    pub fn waitpoint(tenant: &TenantId, token: &str) -> Key {
-        Builder::new(tenant, Kind::Waitpoint).bytes(&Sha256::digest(token)).key()
     }
 
     /// A value that outlives runs.
@@ -308,38 +255,6 @@ impl Prefix {
         Ok(prefix.prefix())
     }
 
-    /// The signals of a name for everyone, in order.
-    pub fn signals(tenant: &TenantId, name: &str) -> Result<Prefix, Error> {
-        Ok(Builder::new(tenant, Kind::Signal).name(SIGNAL_NAME, name)?.prefix())
-    }
-
-    /// The signals of a name that have this param, in order. Rarely one more:
-    /// only a part of a digest is in the key.
-    pub fn signals_by_param(
-        tenant: &TenantId,
-        name: &str,
-        (param, value): (&str, &Scalar),
-    ) -> Result<Prefix, Error> {
-        let digest = Sha256::digest(canonical_param(param, value));
-        let prefix = Builder::new(tenant, Kind::SignalParam).name(SIGNAL_NAME, name)?;
-        Ok(prefix.bytes(&digest[..8]).prefix())
-    }
-
-    /// The names of signals that a tenant has published.
-    pub fn signal_names(tenant: &TenantId) -> Prefix {
-        Builder::new(tenant, Kind::SignalName).prefix()
-    }
-
-    /// The signals for a run that no wait has taken, in order.
-    pub fn run_signals(tenant: &TenantId, run: RunId) -> Prefix {
-        Builder::new(tenant, Kind::RunSignal).bytes(&run.to_bytes()).prefix()
-    }
-
-    /// The ids of all signals for a run.
-    pub fn run_signal_ids(tenant: &TenantId, run: RunId) -> Prefix {
-        Builder::new(tenant, Kind::RunSignalId).bytes(&run.to_bytes()).prefix()
-    }
-
     /// The secrets of a tenant, by name.
     pub fn secrets(tenant: &TenantId) -> Prefix {
         Builder::new(tenant, Kind::Secret).prefix()
@@ -379,31 +294,6 @@ impl fmt::Debug for Prefix {
         write!(f, "{}…", self.0.escape_ascii())
     }
 }
-
-/// A param and its value as bytes that no other param or value has. They are
-/// part of digests on disk: never change them.
-pub fn canonical_param(name: &str, value: &Scalar) -> Vec<u8> {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.push(0);
-    match value {
-        Scalar::Text(text) => {
-            bytes.push(1);
-            bytes.extend_from_slice(text.as_bytes());
-        }
-        Scalar::Integer(integer) => {
-            bytes.push(2);
-            bytes.extend_from_slice(&integer.to_be_bytes());
-        }
-        Scalar::Number(bits) => {
-            bytes.push(3);
-            bytes.extend_from_slice(&bits.to_be_bytes());
-        }
-        Scalar::Boolean(flag) => bytes.extend_from_slice(&[4, u8::from(*flag)]),
-    }
-    bytes
-}
-
-const SIGNAL_NAME: &str = "signal name";
 
 struct Builder(Vec<u8>);
 

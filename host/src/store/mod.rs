@@ -18,6 +18,7 @@ mod hex;
 mod journals;
 mod keys;
 mod line;
+mod lineage;
 mod memory;
 mod page;
 mod queries;
@@ -49,10 +50,11 @@ pub use digest::Digest;
 pub use error::Error;
 pub use journals::JournalRow;
 pub use keys::{
-    KEY_BYTES_MAX, Key, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Prefix, REQUEST_KEY_BYTES_MAX,
-    SIGNAL_ID_BYTES_MAX, VALUE_KEY_BYTES_MAX, canonical_param,
+    KEY_BYTES_MAX, Key, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, ParamRange, Prefix,
+    REQUEST_KEY_BYTES_MAX, SIGNAL_ID_BYTES_MAX, VALUE_KEY_BYTES_MAX, canonical_param,
 };
 pub use line::Stats;
+pub use lineage::SignalUse;
 pub use memory::Memory;
 pub use page::{Cursor, PAGE_ROWS_MAX, Page, Paging};
 pub use records::{AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord};

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Store;
-use super::backend::Write;
+use super::backend::{Direction, Scan, Write};
 use super::error::Error;
-use super::keys::{Key, Prefix};
+use super::keys::{Key, ParamRange, Prefix};
 use super::page::{Page, Paging};
 use super::records::{Record, put};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::payload::Payload;
-use segno_engine::signal::{Params, Scalar};
+use segno_engine::signal::{Params, Publisher, Scalar};
 
 /// A signal for everyone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ pub struct SignalRecord {
     pub payload: Payload,
     /// When it was accepted.
     pub published_at: Timestamp,
-    /// Who published it: `api`, or a run and its step.
-    pub by: String,
+    /// Who published it.
+    pub publisher: Publisher,
 }
 
 /// A signal for one run.
@@ -54,8 +54,8 @@ pub struct RunSignalRecord {
     pub payload: Payload,
     /// When it was accepted.
     pub published_at: Timestamp,
-    /// Who published it, as for a signal for everyone.
-    pub by: String,
+    /// Who published it.
+    pub publisher: Publisher,
 }
 
 /// How far the signals of a name have come.
@@ -182,14 +182,17 @@ impl Store {
         Ok(known.map_or(0, |known| known.last))
     }
 
-    /// The names of signals, in their order, with the last sequence of each.
+    /// The names of signals that begin so, in their order, with the last
+    /// sequence of each.
     pub fn signal_names(
         &self,
         tenant: &TenantId,
+        begin: &str,
         paging: &Paging,
     ) -> Result<Page<SignalNameRecord>, Error> {
         let prefix = Prefix::signal_names(tenant);
-        self.page(prefix.clone(), paging, |key, bytes| {
+        let wanted = Prefix::signal_names_from(tenant, begin);
+        self.page(wanted, paging, |key, bytes| {
             let name = key.name_below(&prefix)?;
             let record = SignalNameRecord::decode(key, &bytes)?;
             Ok(Some((SignalNameRecord { name, ..record }, bytes.len())))
@@ -212,6 +215,51 @@ impl Store {
             Ok(SignalRecord { name: name.to_owned(), sequence, ..record })
         });
         decoded.collect()
+    }
+
+    /// At most `limit` signals of a name before sequence `before`, or all, the
+    /// newest first.
+    pub fn signals_before(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<SignalRecord>, Error> {
+        let prefix = Prefix::signals(tenant, name)?;
+        let behind = before.map(|before| Key::signal(tenant, name, before)).transpose()?;
+        let scan = Scan::new(prefix.clone(), limit).after(behind);
+        let rows = self.scan(&Scan { direction: Direction::Descending, ..scan })?;
+        let decoded = rows.into_iter().map(|(key, bytes)| {
+            let sequence = key.number_below(&prefix)?;
+            let record = SignalRecord::decode(&key, &bytes)?;
+            Ok(SignalRecord { name: name.to_owned(), sequence, ..record })
+        });
+        decoded.collect()
+    }
+
+    /// The sequences of at most `limit` signals of a name whose param is in a
+    /// range, in the order of its values, and where the walk goes on; nothing at
+    /// its end. Rarely there are some more: whoever reads the signal compares.
+    pub fn signals_in_range(
+        &self,
+        (tenant, name): (&TenantId, &str),
+        range: &ParamRange,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<(Vec<u64>, Option<Key>), Error> {
+        let (prefix, before) = range.walk(tenant, name)?;
+        let scan = Scan::new(prefix.clone(), limit).after(Some(after.unwrap_or(before)));
+        let rows = self.scan(&scan)?;
+        let is_full = rows.len() >= limit;
+        let mut found = Vec::with_capacity(rows.len());
+        let mut last = None;
+        for (key, _) in rows {
+            let Some(sequence) = range.sequence((&prefix, &key))? else { return Ok((found, None)) };
+            found.push(sequence);
+            last = Some(key);
+        }
+        Ok((found, last.filter(|_| is_full)))
     }
 
     /// The first sequence behind `after` whose signal has this param. Rarely it

@@ -45,8 +45,14 @@ impl Run {
                 self.is_under_way(*step, *attempt) || self.is_without_guest(*step, *attempt)
             }
             Event::AttemptPutAway { step, attempt, .. } => self.is_under_way(*step, *attempt),
-            Event::StepSucceeded { step, attempt, .. } => {
+            Event::StepSucceeded { step, attempt, .. }
+            | Event::StepPublishing { step, attempt, output: Some(_), .. } => {
                 self.is_running(*step, *attempt) || self.is_without_guest(*step, *attempt)
+            }
+            Event::StepPublished { step, attempt, sequences } => {
+                let counts = |state: &StepState| matches!(state, StepState::Publishing { signals, .. } if signals.len() == sequences.len());
+                self.state_of(*step).is_some_and(counts)
+                    && self.steps[*step as usize].attempt == *attempt
             }
             Event::AttemptSuspended { step, attempt, .. }
             | Event::AttemptHeld { step, attempt, .. } => self.is_running(*step, *attempt),
@@ -97,9 +103,10 @@ impl Run {
             Event::IterationEnded { step, index, .. } => {
                 self.looping(*step).is_some_and(|all| all.in_flight.contains(index))
             }
-            Event::LoopSucceeded { step } => self
-                .looping(*step)
-                .is_some_and(|all| all.in_flight.is_empty() && all.failed.is_empty()),
+            Event::LoopSucceeded { step } | Event::StepPublishing { step, output: None, .. } => {
+                self.looping(*step)
+                    .is_some_and(|all| all.in_flight.is_empty() && all.failed.is_empty())
+            }
             Event::LoopStopRequested { step, .. } => {
                 self.looping(*step).is_some_and(|all| all.ending.is_none())
             }

@@ -81,8 +81,14 @@ impl Run {
 
     /// Every iteration is over.
     pub(super) fn end_loop(&mut self, at: Timestamp, place: StepIndex) {
+        let output = self.take_loop_output(place);
+        self.finish(at, place, StepState::Succeeded { output });
+    }
+
+    /// The output of a loop whose iterations are all over. It is not asked again.
+    pub(super) fn take_loop_output(&mut self, place: StepIndex) -> Payload {
         let is_while = matches!(self.body().steps[place as usize].kind, StepKind::While(_));
-        let output = match self.loop_mut(place) {
+        match self.loop_mut(place) {
             Some(iterations) if is_while => iterations.next_variables(),
             Some(iterations) => {
                 let output = iterations.output();
@@ -90,13 +96,12 @@ impl Run {
                 output
             }
             None => Payload::null(),
-        };
-        self.finish(at, place, StepState::Succeeded { output });
+        }
     }
 
     /// What there is of an output of a loop that failed. A retry may go on with
     /// it, so it keeps what it has.
-    pub(super) fn output_so_far(&self, place: StepIndex) -> Option<Payload> {
+    pub(crate) fn output_so_far(&self, place: StepIndex) -> Option<Payload> {
         let iterations = self.steps[place as usize].iterations.as_deref()?;
         Some(match self.body().steps[place as usize].kind {
             StepKind::While(_) => iterations.next_variables(),

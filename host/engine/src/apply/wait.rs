@@ -1,11 +1,12 @@
-//! What events do to an attempt that waits.
+//! What events do to a step that waits: for something, or until what it
+//! publishes is there.
 
 use crate::event::Event;
 use crate::id::{StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::retry::Tally;
-use crate::run::{Deadline, Run, StepState};
-use crate::wait::Wait;
+use crate::run::{Deadline, Match, Run, StepState};
+use crate::wait::{SignalWait, Wait};
 
 impl Run {
     pub(super) fn suspend(&mut self, at: Timestamp, place: StepIndex, wait: &Wait) {
@@ -57,6 +58,39 @@ impl Run {
         let step = &mut self.steps[place as usize];
         step.state = StepState::Running;
         step.since = at;
+    }
+
+    /// The step's work is done, and its signals have to be published. Nothing
+    /// that it waited for matters any more.
+    pub(super) fn publish(&mut self, at: Timestamp, event: &Event) {
+        let Event::StepPublishing { step: place, output, signals, .. } = event else { return };
+        let place = *place;
+        let output = output.clone().unwrap_or_else(|| self.take_loop_output(place));
+        self.note_match(place, &output);
+        self.agenda.remove(&place);
+        self.clear_timeout(place);
+        self.clear_wait(place);
+        let step = &mut self.steps[place as usize];
+        step.publications += 1;
+        step.since = at;
+        step.state = StepState::Publishing { output, signals: signals.clone() };
+    }
+
+    /// A signal has released the step, which gives this.
+    pub(super) fn note_match(&mut self, place: StepIndex, output: &Payload) {
+        let step = &mut self.steps[place as usize];
+        let StepState::Waiting { wait } = &step.state else { return };
+        let Some(SignalWait { name, pattern, .. }) = wait.signals.first().cloned() else { return };
+        step.matched = Some(Box::new(Match { name, pattern, output: output.clone() }));
+    }
+
+    pub(super) fn published(&mut self, at: Timestamp, place: StepIndex) {
+        let step = &mut self.steps[place as usize];
+        let output = match std::mem::replace(&mut step.state, StepState::Running) {
+            StepState::Publishing { output, .. } => output,
+            _ => Payload::null(),
+        };
+        self.finish(at, place, StepState::Succeeded { output });
     }
 
     pub(super) fn clear_wait(&mut self, place: StepIndex) {

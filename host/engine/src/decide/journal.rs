@@ -6,8 +6,9 @@ use crate::command::{Command, Rejection};
 use crate::event::{Event, IterationResult};
 use crate::failure::{Failure, FailureKind};
 use crate::id::{RunId, StepIndex, Timestamp};
+use crate::publishing::{SignalOutput, succeeded};
 use crate::rollup::Rollup;
-use crate::run::{Run, StepState};
+use crate::run::{Run, StepRun, StepState};
 use crate::settle::retry_at;
 use crate::usage::Usage;
 use crate::wait::{Wait, Wake};
@@ -70,8 +71,21 @@ pub(super) fn decide(
                 return Err(Rejection::NotWaiting { step: *step });
             }
             let attempt = run.steps()[*step as usize].attempt;
-            let (output, usage) = (output.clone(), Usage::default());
-            vec![Event::StepSucceeded { step: *step, attempt, output, usage }]
+            let given = (output.clone(), Usage::default());
+            vec![succeeded(run, (*step, attempt), given, now)]
+        }
+        Command::EndPublishing { step, attempt, publication, sequences } => {
+            let (step, attempt) = (*step, *attempt);
+            let publishes = |known: &StepRun| {
+                let counts = |signals: &[SignalOutput]| signals.len() == sequences.len();
+                let is_it = (known.attempt, known.publications) == (attempt, *publication);
+                is_it
+                    && matches!(&known.state, StepState::Publishing { signals, .. } if counts(signals))
+            };
+            if !run.steps().get(step as usize).is_some_and(publishes) {
+                return Err(Rejection::Stale { step, attempt });
+            }
+            vec![Event::StepPublished { step, attempt, sequences: sequences.clone() }]
         }
         Command::Hold { step, attempt, permit } => {
             running(run, *step, *attempt)?;
@@ -129,7 +143,7 @@ fn delegated_result(
     };
     match result {
         IterationResult::Succeeded(output) => match super::wrong_output(run, step, output) {
-            None => Event::StepSucceeded { step, attempt, output: output.clone(), usage },
+            None => succeeded(run, (step, attempt), (output.clone(), usage), now),
             Some(failure) => failed(failure),
         },
         IterationResult::Failed(failure) => failed(failure.clone()),

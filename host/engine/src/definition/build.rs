@@ -69,6 +69,7 @@ fn step(
         kind: kind(draft.kind?, &draft.path, outer_steps)?,
         params,
         outputs: draft.outputs,
+        signals: draft.signals,
         retry: draft.retry,
         timeout: draft.timeout,
         heartbeat_timeout: draft.heartbeat_timeout,

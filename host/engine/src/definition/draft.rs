@@ -57,6 +57,8 @@ pub(super) struct DraftStep {
     /// `None` if there are none, or they could not be read.
     pub(super) params: Option<StepParams>,
     pub(super) outputs: Option<Vec<(String, ParamType)>>,
+    /// What it publishes when its work is done.
+    pub(super) signals: Option<Template>,
     pub(super) retry: RetryRule,
     pub(super) timeout: Option<Setting>,
     pub(super) heartbeat_timeout: Option<Setting>,

@@ -228,8 +228,8 @@ impl<'d> Linker<'d, '_> {
 
     /// Checks the params of the step that what it does reads.
     fn own(&mut self, used: &Use, step: &DraftStep) {
-        let known = match &step.params {
-            _ if used.site != Site::Work => return,
+        let mut known = match &step.params {
+            _ if !matches!(used.site, Site::Work | Site::Done) => return,
             None => Vec::new(),
             Some(StepParams::Each(params)) => params.iter().map(|it| it.name.clone()).collect(),
             Some(StepParams::Whole(params)) => match params.fields() {
@@ -237,6 +237,9 @@ impl<'d> Linker<'d, '_> {
                 None => return,
             },
         };
+        if used.site == Site::Done {
+            known.push("output".to_owned());
+        }
         for name in used.references.own.iter().filter(|name| !known.contains(name)) {
             let all = || known.iter().map(String::as_str).collect();
             let otherwise = Some("add it to the `params` of the step");

@@ -82,7 +82,7 @@ fn one_of(field: &Field<'_>, reader: &mut Reader<'_>) {
 }
 
 /// A value that a param is compared with.
-fn single(field: &Field<'_>, reader: &mut Reader<'_>) {
+pub(super) fn single(field: &Field<'_>, reader: &mut Reader<'_>) {
     match &field.node.kind {
         Kind::Null | Kind::List(_) | Kind::Map(_) => {
             let remedy = "signals are found by text, numbers and flags; write one";

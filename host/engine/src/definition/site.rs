@@ -23,6 +23,8 @@ pub(super) enum Site {
     Signal,
     /// A trigger with several.
     Signals,
+    /// What a step publishes, said when its work is done.
+    Done,
     /// Anywhere else.
     Plain,
 }
@@ -31,7 +33,7 @@ impl Site {
     /// Whether it can read steps at all.
     pub(super) fn reads_steps(self) -> bool {
         match self {
-            Self::StepParam | Self::Work | Self::Plain => true,
+            Self::StepParam | Self::Work | Self::Done | Self::Plain => true,
             Self::WorkflowParam | Self::Setting | Self::Schedule | Self::Signal | Self::Signals => {
                 false
             }
@@ -40,7 +42,7 @@ impl Site {
 
     /// Whether it can read `self`.
     fn reads_own(self) -> bool {
-        matches!(self, Self::StepParam | Self::Work)
+        matches!(self, Self::StepParam | Self::Work | Self::Done)
     }
 
     /// What may not be read here though it is there elsewhere, with the remedies.

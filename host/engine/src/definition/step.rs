@@ -7,7 +7,7 @@ use super::name::{NAME_BYTES_MAX, Name};
 use super::node::{Kind, shown};
 use super::reader::Reader;
 use super::workflow::text;
-use super::{outputs, retry, setting, step_param, tags};
+use super::{outputs, retry, setting, signals, step_param, tags};
 use crate::workflow::FailureMode;
 use std::collections::BTreeSet;
 
@@ -27,6 +27,7 @@ const KEYS: Keys = Keys {
         "when",
         "params",
         "outputs",
+        "signals",
         "retry",
         "timeout",
         "heartbeat_timeout",
@@ -40,7 +41,7 @@ const KEYS: Keys = Keys {
         "steps",
         "output",
     ],
-    planned: &["signals"],
+    planned: &[],
 };
 
 /// What a failure means for the run, as authors write it.
@@ -74,6 +75,8 @@ pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<Draft
     let params = keys.get("params").and_then(|field| step_param::read(&field, &mut uses, reader));
     let outputs =
         keys.get("outputs").and_then(|field| outputs::read(&field, params.as_ref(), reader));
+    let signals = fields.get("signals");
+    let signals = signals.and_then(|field| signals::read(&field, &mut uses, reader));
     let tags = keys.get("tags").map(|field| tags::read(&field, reader));
     let kind = keys.read(&mut uses, reader);
     Some(DraftStep {
@@ -84,6 +87,7 @@ pub(super) fn read(element: &Field<'_>, reader: &mut Reader<'_>) -> Option<Draft
         kind,
         params,
         outputs,
+        signals,
         retry: retry.unwrap_or_default(),
         timeout,
         heartbeat_timeout,

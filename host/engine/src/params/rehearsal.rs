@@ -9,6 +9,7 @@ use crate::definition::is_workflow_name;
 use crate::expression::{Expression, References};
 use crate::id::{RunId, Timestamp};
 use crate::payload::Payload;
+use crate::publishing::read as read_signals;
 use crate::retry::Retry;
 use crate::scope::{RunFacts, Scope};
 use crate::setting::{SLEEP_MS_MAX, Setting, millis_of, shown};
@@ -248,6 +249,9 @@ impl<'w> Rehearsal<'w> {
                 self.problem(&format!("{path}.{}", part.as_str()), message);
             }
         }
+        if let Some(signals) = &step.signals {
+            self.checked(&format!("{path}.signals"), signals, &is_signals);
+        }
         match &step.kind {
             StepKind::Call(_) | StepKind::Noop => {}
             StepKind::Sleep(time) => self.checked(&format!("{path}.sleep"), time, &|value| {
@@ -392,6 +396,11 @@ fn is_signal(value: &Value) -> Result<(), String> {
 fn is_match(value: &Value) -> Result<(), String> {
     let because = |error: BadParams| format!("what a signal may have: {error}");
     Pattern::of(value).map(|_| ()).map_err(because)
+}
+
+fn is_signals(value: &Value) -> Result<(), String> {
+    let because = |(place, message): (String, String)| format!("signals: `{place}` {message}");
+    read_signals(value).map(|_| ()).map_err(because)
 }
 
 fn is_workflow(value: &Value) -> Result<(), String> {

@@ -5,8 +5,10 @@ use crate::event::{Ending, Unsatisfied};
 use crate::failure::Failure;
 use crate::id::{Attempt, RunId, Timestamp};
 use crate::payload::Payload;
+use crate::publishing::SignalOutput;
 use crate::retry::Tally;
 use crate::rollup::{Rollup, StepStatus};
+use crate::signal::Pattern;
 use crate::usage::Usage;
 use crate::wait::Wait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,11 +57,24 @@ pub struct StepRun {
     pub child_target: RetryTarget,
     /// How the steps of its subworkflow ended.
     pub below: Rollup,
+    /// The signal that released it, if it waits for one: it does not wait for
+    /// the same again.
+    pub(crate) matched: Option<Box<Match>>,
+    /// How often it came to publish signals.
+    pub publications: u32,
     /// Whether it has been let go past its breakpoint.
     pub(crate) is_past_breakpoint: bool,
     /// Whether it goes on with what it has if its input is as it was.
     pub(crate) keeps_journal: bool,
     pub(crate) tally: Tally,
+}
+
+/// What a step waited for, and what it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Match {
+    pub(crate) name: String,
+    pub(crate) pattern: Pattern,
+    pub(crate) output: Payload,
 }
 
 /// How a step stands.
@@ -104,6 +119,13 @@ pub enum StepState {
         workflow: String,
         /// Which version of it.
         version: String,
+    },
+    /// Its work is done, and its signals are being published.
+    Publishing {
+        /// What it gave.
+        output: Payload,
+        /// What it publishes.
+        signals: Vec<SignalOutput>,
     },
     /// It gave this output.
     Succeeded {
@@ -197,6 +219,8 @@ impl StepRun {
             child_generation: 0,
             child_target: RetryTarget::Incomplete,
             below: Rollup::default(),
+            matched: None,
+            publications: 0,
             is_past_breakpoint: false,
             keeps_journal: false,
             tally: Tally::default(),
@@ -225,7 +249,9 @@ impl StepState {
             Self::Pending { .. } => StepStatus::Pending,
             Self::Paused => StepStatus::Paused,
             Self::Queued { .. } => StepStatus::Queued,
-            Self::Running | Self::Looping | Self::Delegated { .. } => StepStatus::Running,
+            Self::Running | Self::Looping | Self::Delegated { .. } | Self::Publishing { .. } => {
+                StepStatus::Running
+            }
             Self::BackingOff { .. } | Self::Waiting { .. } => StepStatus::Waiting,
             Self::Suspended { .. } => StepStatus::Suspended,
             Self::Succeeded { .. } => StepStatus::Succeeded,

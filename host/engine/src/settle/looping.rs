@@ -5,6 +5,7 @@ use crate::event::{Ending, Event};
 use crate::failure::{Failure, FailureKind};
 use crate::id::StepIndex;
 use crate::payload::Payload;
+use crate::publishing::loop_succeeded;
 use crate::run::{Iterations, Run};
 use crate::scope::{RunFacts, Scope, StepResult};
 use crate::workflow::{FailureMode, Foreach, Step, StepKind, While};
@@ -75,7 +76,8 @@ pub(super) fn start_while(
             let first = Event::WhileContinued { step, index: 0, variables: variables.clone() };
             vec![started(variables), first]
         }
-        false => vec![started(variables), Event::LoopSucceeded { step }],
+        // It ends at its next turn, which is now.
+        false => vec![started(variables)],
     })
 }
 
@@ -127,7 +129,7 @@ pub(super) fn settle(
         (None, None) if !iterations.failed.is_empty() => vec![incomplete(place, step, iterations)],
         (None, None) => match &step.kind {
             StepKind::While(looped) => turn(run, place, looped, iterations),
-            _ => vec![Event::LoopSucceeded { step: place }],
+            _ => vec![loop_succeeded(run, place)],
         },
     }
 }
@@ -157,7 +159,7 @@ fn turn(run: &Run, step: StepIndex, looped: &While, iterations: &Iterations) -> 
     let variables = iterations.next_variables();
     match holds(run, looped, &variables) {
         Err(failure) => failed(failure),
-        Ok(false) => vec![Event::LoopSucceeded { step }],
+        Ok(false) => vec![loop_succeeded(run, step)],
         Ok(true) if iterations.next >= looped.max_iterations => {
             let message = format!(
                 "the condition still holds after {} iterations, which is the most allowed; correct \

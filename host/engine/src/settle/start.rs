@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{RunId, StepIndex};
 use crate::payload::Payload;
+use crate::publishing::signals;
 use crate::run::{Run, StepRun};
 use crate::setting::{SLEEP_MS_MAX, computed, millis_of};
 use crate::signal::Pattern;
@@ -34,12 +35,9 @@ pub(super) fn start(run: &Run, place: StepIndex, step: &Step) -> Result<Vec<Even
         StepKind::Sleep(time) => sleep(run, (place, before), time, &input)?,
         StepKind::Wait(gate) => gated(run, (place, before), gate, &input)?,
         StepKind::Subworkflow(other) => delegated(run, (place, before), other, &input)?,
-        StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => Event::StepSucceeded {
-            step: place,
-            attempt: before.attempt,
-            output: input,
-            usage: Usage::default(),
-        },
+        StepKind::Noop | StepKind::Foreach(_) | StepKind::While(_) => {
+            given(run, (place, before), (&input, input.clone()))?
+        }
     };
     Ok(vec![started, next])
 }
@@ -61,6 +59,20 @@ fn check_settings(run: &Run, step: &Step) -> Result<(), Failure> {
 fn input(run: &Run, place: StepIndex, step: &Step) -> Result<Payload, Failure> {
     let overrides = run.step_params_of(&run.body().steps[place as usize].id);
     step.params.render(run, overrides).map_err(|message| bad_expression("params", &message))
+}
+
+/// A step that has nothing to wait for gives this at once.
+fn given(
+    run: &Run,
+    (step, before): (StepIndex, &StepRun),
+    (own, output): (&Payload, Payload),
+) -> Result<Event, Failure> {
+    let (attempt, usage) = (before.attempt, Usage::default());
+    let signals = signals(run, step, (own, &output))?;
+    Ok(match signals.is_empty() {
+        true => Event::StepSucceeded { step, attempt, output, usage },
+        false => Event::StepPublishing { step, attempt, output: Some(output), signals, usage },
+    })
 }
 
 fn sleep(
@@ -94,6 +106,11 @@ fn gated(
         gate.pattern.render(&scope).map_err(|error| broken("match", &error.to_string()))?;
     let pattern =
         Pattern::parse(pattern.text()).map_err(|error| broken("match", &error.to_string()))?;
+    // The signal that released it may not be kept any more.
+    let matched = before.matched.as_ref();
+    if let Some(known) = matched.filter(|known| known.name == *name && known.pattern == pattern) {
+        return given(run, (step, before), (input, known.output.clone()));
+    }
     let signal = SignalWait { index: 0, name: name.clone(), pattern, after: 0 };
     let sequence = u64::from(before.attempt) + 1;
     let wait = Wait { sequence, signals: vec![signal], ..Wait::default() };
@@ -128,9 +145,11 @@ fn delegated(
 }
 
 /// A run as a step sees it that knows its own params.
-struct WithOwn<'a> {
-    run: &'a Run,
-    own: &'a Payload,
+pub(crate) struct WithOwn<'a> {
+    /// The run.
+    pub(crate) run: &'a Run,
+    /// What the step is given.
+    pub(crate) own: &'a Payload,
 }
 
 impl crate::scope::Scope for WithOwn<'_> {

@@ -59,6 +59,8 @@ pub fn ask(asked: &mut Asked, run: &Run, events: &[Event]) {
     asked.retain(|_, effect| match effect {
         // Nobody minds when a signal comes that is not waited for any more.
         Effect::AwaitSignal { step } => run.wait_of(*step).is_some(),
+        // A step that was ended meanwhile has published, or has not.
+        Effect::PublishSignals { step } => is_publishing(run, *step),
         // Runs that its steps started and did not wait for go on without it.
         Effect::WatchChild { .. } | Effect::StartSubworkflow { .. } => run.status().is_open(),
         _ => true,
@@ -94,6 +96,7 @@ fn slot(run: &Run, effect: &Effect) -> String {
             of_child(*step, child.expect("a subworkflow has a run"))
         }
         Effect::AwaitSignal { step } => format!("signal of {step}"),
+        Effect::PublishSignals { step } => format!("publication of {step}"),
         Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellIterations => {
             panic!("{effect:?} wants no answer")
         }
@@ -124,6 +127,7 @@ fn answered(command: &Command) -> Option<String> {
         Command::EndChild { step, child, .. } => of_child(*step, *child),
         Command::EndIteration { step, index, .. } => of_iteration(*step, *index),
         Command::EndWait { step, .. } => format!("signal of {step}"),
+        Command::EndPublishing { step, .. } => format!("publication of {step}"),
         _ => return None,
     })
 }
@@ -154,12 +158,25 @@ pub fn is_awaited(run: &Run, command: &Command) -> Option<bool> {
         Command::EndWait { step, .. } => {
             run.outstanding().contains(&Effect::AwaitSignal { step: *step })
         }
+        Command::EndPublishing { step, attempt, publication, sequences } => {
+            let known = &run.steps()[*step as usize];
+            let counts = match &known.state {
+                StepState::Publishing { signals, .. } => signals.len() == sequences.len(),
+                _ => false,
+            };
+            counts && (known.attempt, known.publications) == (*attempt, *publication)
+        }
         Command::EndIteration { .. } | Command::EndChild { .. } => {
             let slot = answered(command).expect("it ends something");
             outstanding(run).contains_key(&slot)
         }
         _ => return None,
     })
+}
+
+fn is_publishing(run: &Run, step: StepIndex) -> bool {
+    let state = run.steps().get(step as usize).map(|step| &step.state);
+    matches!(state, Some(StepState::Publishing { .. }))
 }
 
 fn is_suspended(run: &Run, step: StepIndex) -> bool {
@@ -252,7 +269,8 @@ pub fn rank(state: &StepState) -> u8 {
         | StepState::Suspended { .. }
         | StepState::Waiting { .. }
         | StepState::Delegated { .. }
-        | StepState::Looping => 1,
+        | StepState::Looping
+        | StepState::Publishing { .. } => 1,
         StepState::Succeeded { .. }
         | StepState::CompletedWithError { .. }
         | StepState::Failed { .. }

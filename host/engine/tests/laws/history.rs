@@ -13,7 +13,7 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::rollup::{Rollup, StepStatus};
-use segno_engine::run::{Run, Surroundings};
+use segno_engine::run::{Run, StepState, Surroundings};
 use segno_engine::signal::Pattern;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
@@ -228,11 +228,24 @@ impl History {
             Effect::AwaitSignal { step } => {
                 Command::EndWait { step: *step, output: output(choices) }
             }
+            Effect::PublishSignals { step } => self.published(*step, choices),
             Effect::AwaitPermits { step, attempt } => {
                 Command::Release { step: *step, attempt: *attempt }
             }
             Effect::TellIterations => Command::CheckDeadlines,
         }
+    }
+
+    /// The signals of a step are published; now and then it is another news.
+    fn published(&self, step: StepIndex, choices: &mut Choices) -> Command {
+        let known = &self.run.steps()[step as usize];
+        let count = match &known.state {
+            StepState::Publishing { signals, .. } => signals.len() as u64,
+            _ => 1,
+        };
+        let publication = known.publications.saturating_sub(u32::from(choices.chance(5)));
+        let sequences = (1..=count + u64::from(choices.chance(5))).collect();
+        Command::EndPublishing { step, attempt: known.attempt, publication, sequences }
     }
 
     /// What a running attempt may ask for.
@@ -392,7 +405,7 @@ pub fn stray_event(choices: &mut Choices) -> Event {
     let usage = Usage { cpu_us: u64::MAX, ..Usage::default() };
     let child = RunId::new(Timestamp(u64::from(edge())), 0);
     let timer = Some(TimerWait { index: edge(), until: Timestamp(u64::MAX) });
-    match choices.below(18) {
+    match choices.below(20) {
         0 => Event::RunStarted,
         1 => Event::StepStarted { step, input: output },
         2 => Event::AttemptStarted { step, attempt },
@@ -421,6 +434,8 @@ pub fn stray_event(choices: &mut Choices) -> Event {
             usage,
         },
         15 => Event::ChildStarted { step, child },
+        17 => Event::StepPublishing { step, attempt, output: None, signals: Vec::new(), usage },
+        18 => Event::StepPublished { step, attempt, sequences: vec![1] },
         16 => Event::ChildEnded { step, child, rollup: Rollup::default() },
         _ => Event::RunSucceeded { output: None },
     }

@@ -314,7 +314,7 @@ fn is_continue(command: &Command) -> bool {
 }
 
 /// Every kind of event, and what else a history may be.
-const WORTH_IT: [&str; 52] = [
+const WORTH_IT: [&str; 54] = [
     "AttemptFailed",
     "AttemptHeld",
     "AttemptPutAway",
@@ -345,6 +345,8 @@ const WORTH_IT: [&str; 52] = [
     "StepFailed",
     "StepKilled",
     "StepPaused",
+    "StepPublished",
+    "StepPublishing",
     "StepReady",
     "StepResumed",
     "StepSkipped",

@@ -54,6 +54,11 @@ fn write_step(step: &Step) -> Value {
         };
         text.insert("failure_mode".into(), json!(mode));
     }
+    if publishes(step.number) {
+        let signal =
+            json!({ "name": format!("done.s{}", step.number), "payload": "${self.output}" });
+        text.insert("signals".into(), json!([signal]));
+    }
     match &step.kind {
         Kind::Noop(number) => {
             text.insert("noop".into(), json!(true));
@@ -98,6 +103,11 @@ fn write_step(step: &Step) -> Value {
         }
     }
     Value::Object(text)
+}
+
+/// Whether the step with this number publishes a signal at its end.
+pub fn publishes(step: usize) -> bool {
+    step % 4 == 1
 }
 
 fn write_reads(reads: &[Read]) -> Value {

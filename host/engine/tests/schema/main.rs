@@ -275,6 +275,7 @@ fn both_know_the_same_keys() {
         ("/steps/1/limits", "/$defs/limits"),
         ("/steps/1/grants", "/$defs/grants"),
         ("/steps/5/wait", "/$defs/wait"),
+        ("/steps/1/signals/0", "/$defs/signalOutput"),
     ];
     for (place, part) in maps {
         let mut definition = full();

@@ -49,6 +49,7 @@ pub fn full() -> Value {
                     "y": { "type": "int", "value": 1, "mode": "immutable", "description": "d" }
                 },
                 "outputs": { "rows": "int" },
+                "signals": [{ "name": "s", "params": { "m": 1 }, "payload": "${self.output}" }],
                 "timeout": "1s",
                 "heartbeat_timeout": "1s",
                 "failure_mode": "ignore_failure",
@@ -81,7 +82,7 @@ pub fn full() -> Value {
                 "output": { "n": 1 }
             },
             { "id": "g", "sleep": "30s", "params": { "x": 1 } },
-            { "id": "h", "wait": { "signal": "s", "match": { "m": 1 } }, "timeout": "1d" },
+            { "id": "h", "wait": { "signal": "s", "match": { "m": 1, "t": { ">=": 1, "in": [1, "a"], "prefix": "a" } } }, "timeout": "1d" },
             {
                 "id": "i", "workflow": "other", "version": 3, "sync": false,
                 "explicit_params": true, "outputs": { "x": "json" }
@@ -129,6 +130,14 @@ pub fn values() -> Vec<Value> {
         json!({ "id": "x", "sleep": 3, "retry": 1 }),
         json!({ "condition": "true", "n": 0 }),
         json!({ "signal": "s" }),
+        json!({ "=": 1 }),
+        json!({ "<": "a", "!=": true }),
+        json!({ "in": ["a", 1] }),
+        json!({ "in": [] }),
+        json!({ "prefix": 1 }),
+        json!({ "name": "s" }),
+        json!([{ "name": "s", "params": { "a": 1 }, "payload": [1] }]),
+        json!([{ "params": {} }]),
         json!({ "rule": "parallel" }),
         json!({ "rule": "sequential", "concurrency": 3 }),
         json!([{ "id": "x", "component": "hello" }]),

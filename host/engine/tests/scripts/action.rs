@@ -2,7 +2,7 @@
 //! words of the scripts.
 
 use crate::durable::name_of;
-use crate::wording::{id, show_failure, show_time, show_wait};
+use crate::wording::{id, show_failure, show_signals, show_time, show_wait};
 use segno_engine::command::RetryTarget;
 use segno_engine::effect::Effect;
 use segno_engine::event::Event;
@@ -42,6 +42,14 @@ pub fn show_event(run: &Run, event: &Event) -> String {
         Event::RunPaused { by } => format!("run is paused by {by}"),
         Event::RunResumed { by } => format!("run is resumed by {by}"),
         Event::RunUnblocked { by } => format!("run is unblocked by {by}"),
+        Event::StepPublishing { attempt, output, signals, .. } => {
+            let output = output.as_ref().map_or("what follows", |output| output.text());
+            let signals = show_signals(signals);
+            format!("{step} attempt {attempt} gave {output}, and publishes {signals}")
+        }
+        Event::StepPublished { attempt, sequences, .. } => {
+            format!("{step} attempt {attempt} succeeded, having published {sequences:?}")
+        }
         Event::IterationRetried { index, .. } => format!("{step} iteration {index} goes on"),
         Event::RunRetried { .. } => show_retry(run, event),
         _ => format!("{event:?}"),
@@ -100,6 +108,7 @@ pub fn show_effect(run: &Run, effect: &Effect) -> String {
             format!("-> see that {child} of {} runs, generation {generation}", id(run, *step))
         }
         Effect::AwaitSignal { step } => format!("-> await the signal of {}", id(run, *step)),
+        Effect::PublishSignals { step } => format!("-> publish signals of {}", id(run, *step)),
         Effect::AwaitPermits { step, attempt } => {
             format!("-> await permits of {} {attempt}", id(run, *step))
         }

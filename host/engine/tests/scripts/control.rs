@@ -28,7 +28,7 @@ use crate::stage::{ended, parse, payload, split};
 use segno_engine::command::{Command, Retry, RetryTarget, StepAction};
 use segno_engine::id::StepIndex;
 use segno_engine::rollup::Rollup;
-use segno_engine::run::Run;
+use segno_engine::run::{Run, StepRun};
 
 /// Who does what a script says.
 const SOMEBODY: &str = "somebody";
@@ -55,6 +55,17 @@ pub fn command(line: &str, run: &Run, step: &dyn Fn(&str) -> StepIndex) -> Optio
         "resume-step" => action(StepAction::Resume),
         "bypass" => action(StepAction::Bypass),
         "end-wait" => Command::EndWait { step: step(place), output: payload(last) },
+        "published" => {
+            let (step, last) = (step(place), numbers(last));
+            let StepRun { attempt, publications, .. } = run.steps()[step as usize];
+            Command::EndPublishing { step, attempt, publication: publications, sequences: last }
+        }
+        "published-before" => {
+            let (step, last) = (step(place), numbers(last));
+            let StepRun { attempt, publications, .. } = run.steps()[step as usize];
+            let publication = publications - 1;
+            Command::EndPublishing { step, attempt, publication, sequences: last }
+        }
         "end-own" => {
             let step = step(place);
             let child = run.steps()[step as usize].child.expect("it has a run");
@@ -94,4 +105,9 @@ fn target_of(text: &str, step: &dyn Fn(&str) -> StepIndex) -> RetryTarget {
         }
         _ => panic!("{text:?} is nothing to retry"),
     }
+}
+
+/// From `3 4`.
+fn numbers(text: &str) -> Vec<u64> {
+    text.split_whitespace().map(|number| u64::from(parse(number))).collect()
 }

@@ -7,6 +7,7 @@ use segno_engine::effect::Effect;
 use segno_engine::event::{Cause, Ending, Event, IterationResult, Origin, Stop, Unsatisfied};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{StepIndex, Timestamp};
+use segno_engine::publishing::SignalOutput;
 use segno_engine::run::{Iterations, Run, RunStatus, StepState};
 use segno_engine::wait::{SignalWait, Wait, Wake};
 
@@ -157,6 +158,9 @@ fn show_step(run: &Run, place: StepIndex) -> String {
                 line += &format!(", gave {}", output.text());
             }
         }
+        StepState::Publishing { output, signals } => {
+            line += &format!(", publishes {}, gave {}", show_signals(signals), output.text());
+        }
         StepState::Queued { permit } => line += &format!(", short of {permit}"),
         StepState::Delegated { child, .. } => line += &format!(", as {}", name_of(*child)),
         StepState::Skipped { by } => line += &format!(", by {by}"),
@@ -172,6 +176,14 @@ fn show_step(run: &Run, place: StepIndex) -> String {
         line += &format!(", before {}", show_cause(failure));
     }
     line
+}
+
+/// What a step publishes.
+pub fn show_signals(signals: &[SignalOutput]) -> String {
+    let shown = signals.iter().map(|SignalOutput { name, params, payload }| {
+        format!("{name} {params} {}", payload.text())
+    });
+    shown.collect::<Vec<_>>().join(" and ")
 }
 
 fn show_iterations(iterations: &Iterations) -> String {

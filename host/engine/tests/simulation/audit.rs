@@ -43,6 +43,7 @@ struct StepAccount {
     /// How many attempts failed, by kind.
     failures: BTreeMap<&'static str, u32>,
     is_over: bool,
+    is_publishing: bool,
     started: u32,
     in_flight: BTreeSet<u32>,
     /// What a loop runs over.
@@ -57,6 +58,7 @@ impl StepAccount {
     /// Nothing more comes of what was under way.
     fn close(&mut self) {
         (self.running_since, self.waits, self.retry_at) = (None, None, None);
+        self.is_publishing = false;
         self.is_over = true;
     }
 }
@@ -227,8 +229,24 @@ impl<'a> Audit<'a> {
             Event::StepSucceeded { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
                 let was_running = books.running_since.take().is_some();
-                let fits = was_running || matches!(definition.kind, StepKind::Noop);
+                let is_at_once = matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
+                let fits = was_running || is_at_once;
                 assert!(fits, "a second result was taken");
+                books.is_over = true;
+            }
+            Event::StepPublishing { attempt, output, signals, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale result was taken");
+                assert!(definition.signals.is_some() && !signals.is_empty(), "{event:?}");
+                let was_running = books.running_since.take().is_some();
+                let fits = was_running
+                    || output.is_none()
+                    || matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
+                assert!(fits && books.in_flight.is_empty(), "a second result was taken");
+                assert!(!std::mem::replace(&mut books.is_publishing, true), "it publishes twice");
+            }
+            Event::StepPublished { attempt, .. } => {
+                assert_eq!(*attempt, books.attempt, "what a stale attempt published was taken");
+                assert!(std::mem::take(&mut books.is_publishing), "nothing was to be published");
                 books.is_over = true;
             }
             Event::StepFailed { .. }

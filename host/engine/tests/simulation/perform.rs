@@ -8,7 +8,7 @@ use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
 use segno_engine::rollup::Rollup;
-use segno_engine::run::{Run, StepState, Surroundings};
+use segno_engine::run::{Run, StepRun, StepState, Surroundings};
 
 impl World {
     /// Performs one effect.
@@ -33,6 +33,9 @@ impl World {
             Effect::CancelChild { step, child } => self.cancel_child(id, step, child),
             Effect::ReportChild { parent, step } => self.report_child(parent, step, id),
             Effect::StartSubworkflow { step } => self.start_subworkflow(id, step),
+            Effect::PublishSignals { step } => {
+                self.some_time(Happening::SignalsArePublished(id, step));
+            }
             Effect::AwaitSignal { step } => self.some_time(Happening::SignalComes(id, step)),
             Effect::TellIterations => self.tell_iterations(id),
             Effect::AwaitPermits { .. } => {}
@@ -45,6 +48,16 @@ impl World {
             let output = Payload::from(model::signal());
             self.submit(id, &Command::EndWait { step, output });
         }
+    }
+
+    /// The signals of a step are kept.
+    pub fn signals_are_published(&mut self, id: RunId, step: StepIndex) {
+        let StepRun { attempt, publications, state, .. } = &self.runs[&id].steps()[step as usize];
+        let StepState::Publishing { signals, .. } = state else { return };
+        let sequences = (1..=signals.len() as u64).collect();
+        let (attempt, publication) = (*attempt, *publications);
+        self.witness.count("publications of steps");
+        self.submit(id, &Command::EndPublishing { step, attempt, publication, sequences });
     }
 
     /// Lets the iterations of a run know whether it is paused.

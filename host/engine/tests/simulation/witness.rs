@@ -90,7 +90,9 @@ impl Witness {
         self.runs.insert(run);
         for event in events {
             match event {
-                Event::StepSucceeded { step, .. } | Event::LoopSucceeded { step } => {
+                Event::StepSucceeded { step, .. }
+                | Event::StepPublished { step, .. }
+                | Event::LoopSucceeded { step } => {
                     self.succeeded.insert((run, *step));
                 }
                 Event::RunSucceeded { .. } => {

@@ -130,6 +130,8 @@ pub enum Happening {
     SomebodyLooks,
     /// The signal comes that a gate waits for.
     SignalComes(RunId, StepIndex),
+    /// What a step publishes at its end is kept.
+    SignalsArePublished(RunId, StepIndex),
     /// Somebody does something with a run or a step.
     SomebodyActs,
     /// Somebody wants runs to stop before other steps.
@@ -255,6 +257,7 @@ impl World {
             Happening::SomebodyActs => self.somebody_acts(),
             Happening::SomebodySetsBreakpoints => self.somebody_sets_breakpoints(),
             Happening::SignalComes(run, step) => self.signal_comes(run, step),
+            Happening::SignalsArePublished(run, step) => self.signals_are_published(run, step),
             Happening::SomebodyLooks => {
                 let all: Vec<RunId> = self.runs.keys().copied().collect();
                 all.iter().for_each(|run| self.submit(*run, &Command::CheckDeadlines));
@@ -403,6 +406,7 @@ impl World {
                     | Happening::GraceEnds(..)
                     | Happening::FlushEnds
                     | Happening::SignalComes(..)
+                    | Happening::SignalsArePublished(..)
             )
         };
         self.future.retain(|_, happening| outlasts(happening));

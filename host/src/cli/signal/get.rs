@@ -15,14 +15,21 @@ pub(in crate::cli) struct Arguments {
     /// The signal's name
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: String,
-    /// Its number among all of that name
-    #[arg(value_name = "NUMBER")]
-    sequence: u64,
+    /// Its number among all of that name, or latest
+    #[arg(value_name = "NUMBER", value_parser = place)]
+    place: String,
+}
+
+fn place(text: &str) -> Result<String, String> {
+    match text == "latest" || text.parse::<u64>().is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("give a number, or latest".to_owned()),
+    }
 }
 
 pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Terminal) -> Result<()> {
-    let Arguments { name, sequence } = arguments;
-    let answer = client.get(&Route::to(["signals", name, &sequence.to_string()]))?;
+    let Arguments { name, place } = arguments;
+    let answer = client.get(&Route::to(["signals", name, place]))?;
     if terminal.is_json() {
         return terminal.json(&answer);
     }
@@ -31,7 +38,7 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
     facts.fact("signal", format!("{} {}", signal.name, signal.sequence));
     facts.fact("id", signal.id);
     facts.fact("published", day_and_time(&signal.published_at));
-    facts.fact("by", signal.by);
+    facts.fact("publisher", signal.by);
     if signal.params.get() != "{}" {
         facts.fact("params", signal.params.get());
     }

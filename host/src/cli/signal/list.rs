@@ -20,7 +20,16 @@ pub(in crate::cli) struct Arguments {
     /// The signals of this name; without it, the names
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
-    /// Only signals behind this number
+    /// Only names that begin so, as in weather/
+    #[arg(long, value_name = "TEXT", conflicts_with = "name")]
+    prefix: Option<String>,
+    /// Only signals whose params are so, as in '{"amount": {">=": 5}}'
+    #[arg(long = "match", value_name = "JSON", requires = "name")]
+    pattern: Option<String>,
+    /// The newest first
+    #[arg(long, requires = "name")]
+    newest: bool,
+    /// Only signals behind this number; with --newest, before it
     #[arg(long, value_name = "N", requires = "name")]
     after: Option<u64>,
     /// How many at most
@@ -30,10 +39,13 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Terminal) -> Result<()> {
-    let Arguments { name, after, limit } = arguments;
+    let Arguments { name, prefix, pattern, newest, after, limit } = arguments;
     let route = match name {
-        Some(name) => Route::to(["signals", name]).with_any("after", *after),
-        None => Route::to(["signals"]),
+        Some(name) => Route::to(["signals", name])
+            .with_any("after", *after)
+            .with_any("match", pattern.as_ref())
+            .with_any("newest", newest.then_some(true)),
+        None => Route::to(["signals"]).with_any("prefix", prefix.as_ref()),
     };
     let answers = client.list(&route, *limit)?;
     if terminal.is_json() {
@@ -58,7 +70,7 @@ fn names(all: Vec<SignalName>) -> Table {
 }
 
 fn signals(all: Vec<Signal>) -> Table {
-    let mut table = Table::new(["NUMBER#", "PUBLISHED", "PARAMS", "PAYLOAD", "BY", "ID"]);
+    let mut table = Table::new(["NUMBER#", "PUBLISHED", "PARAMS", "PAYLOAD", "PUBLISHER", "ID"]);
     for signal in all {
         let params = Some(signal.params.get()).filter(|params| *params != "{}");
         table.row([

@@ -5,8 +5,9 @@
 //! between a look at the store and the wait that follows it. It comes before
 //! the locks of runs: nobody calls in here who holds one, what `subscribe` is
 //! given to do may take one, and waiters are woken when it is free. `index` says who waits, `order` gives out places,
-//! `search` looks at what is kept.
+//! `find` looks at what is kept, and `search` for those who come to wait.
 
+mod find;
 mod index;
 mod order;
 mod search;
@@ -23,21 +24,20 @@ use super::triggers::Trigger;
 use super::{Driver, triggers};
 use crate::crash;
 use crate::store::{self, SIGNAL_ID_BYTES_MAX, SignalRecord, Store, Ticket, Write};
+use find::Wanted;
 use index::Index;
 use order::Order;
 use search::Behind;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::payload::Payload;
-use segno_engine::signal::{BadParams, Params, Pattern, check_name};
+pub use segno_engine::signal::PAYLOAD_BYTES_MAX;
+use segno_engine::signal::{BadParams, Params, Pattern, Publisher, check_name};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many waiters are woken by whoever publishes.
 const FEW_WAITERS: usize = 4;
-
-/// The largest payload of a signal.
-pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
 
 /// How long signals are kept unless an operator says otherwise: 7 days.
 pub const SIGNAL_RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
@@ -53,8 +53,8 @@ pub struct Publish {
     pub params: Params,
     /// What it says.
     pub payload: Payload,
-    /// Who publishes it: `api`, or a run and its step.
-    pub by: String,
+    /// Who publishes it.
+    pub publisher: Publisher,
 }
 
 /// A signal that was published, now or under the same id before.
@@ -305,7 +305,26 @@ impl Driver {
         (after, until): (u64, u64),
         taken: &HashSet<u64>,
     ) -> Result<Option<SignalRecord>, store::Error> {
-        search::find(&self.0.store, (tenant, name), pattern, (after, until), taken)
+        let wanted = Wanted { tenant, name, pattern, between: (after, until), taken };
+        Ok(find::find(&self.0.store, &wanted, 1)?.pop())
+    }
+
+    /// The first kept signals of a name behind `after` that a pattern fits, at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn signals_that_fit(
+        &self,
+        tenant: &TenantId,
+        (name, pattern): (&str, &Pattern),
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<SignalRecord>, store::Error> {
+        let until = self.0.store.last_signal(tenant, name)?;
+        let taken = &HashSet::new();
+        let wanted = Wanted { tenant, name, pattern, between: (after, until), taken };
+        find::find(&self.0.store, &wanted, limit)
     }
 
     /// Shows waits that were subscribed again what is kept, in order, and wakes
@@ -349,7 +368,7 @@ impl Signals {
             params: publish.params,
             payload: publish.payload,
             published_at: now,
-            by: publish.by,
+            publisher: publish.publisher,
         };
         let mut writes = Write::signal(tenant, &record)?;
         writes.extend(state.order.expired(store, tenant, &record, retention_ms)?);

@@ -18,6 +18,9 @@ const NAMES_MAX: usize = 10_000;
 /// The most expired signals that one publication takes away.
 const EXPIRED_MAX: usize = 16;
 
+/// The most uses of an expired signal that one publication takes away.
+const USES_MAX: usize = 500;
+
 /// The longest pause between two looks for expired signals of a name.
 const PAUSE_MS_MAX: u64 = 60_000;
 
@@ -138,6 +141,14 @@ impl Order {
         let mut writes = Vec::new();
         let mut count = 0;
         for signal in oldest.iter().take(EXPIRED_MAX).take_while(is_over) {
+            let place = (signal.name.as_str(), signal.sequence);
+            let (uses, are_all) = store.signal_uses_gone(tenant, place, USES_MAX)?;
+            writes.extend(uses);
+            if !are_all {
+                // The signal goes with the last of them.
+                name.look_at = now;
+                return Ok(writes);
+            }
             writes.extend(Write::signal_expired(tenant, signal)?);
             name.gone = signal.sequence;
             count += 1;

@@ -6,7 +6,6 @@ use crate::driver::triggers;
 use crate::store::{self, SignalRecord, Store, Ticket};
 use segno_engine::id::TenantId;
 use segno_engine::signal::Pattern;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Signals that are read at a time.
@@ -180,80 +179,5 @@ impl Signals {
             }
         }
         Ok(())
-    }
-}
-
-/// The first kept signal of a name behind `after` and not behind `until` that
-/// fits and is not taken. Reads as much as has one of the params, and no page
-/// at a time is large.
-pub(super) fn find(
-    store: &Store,
-    (tenant, name): (&TenantId, &str),
-    pattern: &Pattern,
-    (after, until): (u64, u64),
-    taken: &HashSet<u64>,
-) -> Result<Option<SignalRecord>, store::Error> {
-    let mut after = after;
-    loop {
-        // A step that takes one after the other does not read all of them again.
-        while taken.contains(&(after + 1)) {
-            after += 1;
-        }
-        if after >= until {
-            return Ok(None);
-        }
-        let page = match pattern.equals().next().is_none() {
-            true => store.signals(tenant, name, after, PAGE)?,
-            false => match next_with_all(store, (tenant, name), pattern, (after, until))? {
-                Some(next) if taken.contains(&next) => {
-                    after = next;
-                    continue;
-                }
-                Some(next) => {
-                    after = next - 1;
-                    // Empty where it has expired since.
-                    store.signal(tenant, name, next)?.into_iter().collect()
-                }
-                None => return Ok(None),
-            },
-        };
-        let last = match page.last() {
-            Some(signal) => signal.sequence,
-            None if pattern.equals().next().is_none() => return Ok(None),
-            None => after + 1,
-        };
-        let is_wanted = |signal: &SignalRecord| {
-            signal.sequence <= until
-                && pattern.fits(&signal.params)
-                && !taken.contains(&signal.sequence)
-        };
-        match page.into_iter().find(is_wanted) {
-            Some(found) => return Ok(Some(found)),
-            None => after = last,
-        }
-    }
-}
-
-/// The first sequence behind `after` that has a row for every param. Each in
-/// turn jumps to where the one before it stands, so that the rarest sets the
-/// pace.
-fn next_with_all(
-    store: &Store,
-    (tenant, name): (&TenantId, &str),
-    pattern: &Pattern,
-    (after, until): (u64, u64),
-) -> Result<Option<u64>, store::Error> {
-    let mut candidate = after + 1;
-    loop {
-        let start = candidate;
-        for param in pattern.equals() {
-            match store.next_with_param(tenant, name, param, candidate - 1)? {
-                Some(next) if next <= until => candidate = next,
-                _ => return Ok(None),
-            }
-        }
-        if candidate == start {
-            return Ok(Some(candidate));
-        }
     }
 }

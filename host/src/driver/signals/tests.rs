@@ -78,7 +78,7 @@ fn signal(name: &str, id: Option<&str>, asked: Value) -> Publish {
         id: id.map(str::to_owned),
         params: params(asked),
         payload: Payload::null(),
-        by: "api".to_owned(),
+        publisher: Publisher::api("api"),
     }
 }
 
@@ -379,9 +379,14 @@ proptest! {
                 is_within && pattern.fits(&signal.params) && !taken.contains(&signal.sequence)
             };
             let expected = kept.iter().find(fits);
-            let name = (&host.owner, "tick");
-            let found = search::find(&host.store, name, &pattern, (after, until), &taken).unwrap();
-            prop_assert_eq!(found.as_ref(), expected);
+            let between = (after, until);
+            let wanted =
+                Wanted { tenant: &host.owner, name: "tick", pattern: &pattern, between, taken: &taken };
+            let found = find::find(&host.store, &wanted, 1).unwrap();
+            prop_assert_eq!(found.first(), expected);
+            let found = find::find(&host.store, &wanted, 5).unwrap();
+            let expected: Vec<_> = kept.iter().filter(fits).take(5).cloned().collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -3,17 +3,20 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    Error, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Paging, RunSignalRecord, SIGNAL_ID_BYTES_MAX,
-    SecretRecord, SignalRecord, Store, VALUE_KEY_BYTES_MAX, ValueRecord, WaitpointRecord, Write,
+    Error, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Paging, ParamRange, RunSignalRecord,
+    SIGNAL_ID_BYTES_MAX, SecretRecord, SignalRecord, SignalUse, Store, VALUE_KEY_BYTES_MAX,
+    ValueRecord, WaitpointRecord, Write,
 };
 use super::{Place, commit, noise, on_every_backend, run, tenant};
 use segno_engine::id::{TenantId, Timestamp};
 use segno_engine::payload::Payload;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Pattern, Publisher};
 
 on_every_backend! {
     signals_come_back_as_they_were
     signals_are_found_by_id_and_by_param
+    signals_are_found_by_comparison
+    uses_of_a_signal_are_listed_and_go
     an_expired_signal_leaves_nothing_but_the_order
     names_of_signals_are_listed
     signals_for_a_run_are_taken_one_by_one
@@ -73,6 +76,98 @@ fn signals_are_found_by_id_and_by_param(place: &dyn Place) {
     assert_eq!(next(json!({ "even": 1 }), 0), None);
 }
 
+/// The sequences in every range of a pattern, walked two rows at a time.
+fn in_range(store: &Store, tenant: &TenantId, pattern: &Value) -> Vec<u64> {
+    let pattern = Pattern::of(pattern).unwrap();
+    let [range] = ParamRange::of(&pattern).try_into().expect("it is about one param");
+    let (mut found, mut behind) = (Vec::new(), None);
+    loop {
+        let (some, next) = store.signals_in_range((tenant, "tick"), &range, behind, 2).unwrap();
+        found.extend(some);
+        behind = next;
+        if behind.is_none() {
+            return found;
+        }
+    }
+}
+
+fn signals_are_found_by_comparison(place: &dyn Place) {
+    let store = place.open();
+    let owner = tenant("a");
+    let long = |end: &str| format!("{}{end}", "x".repeat(200));
+    let values = [
+        json!(7),
+        json!(-1.5),
+        json!(1_u64 << 60),
+        json!("b"),
+        json!(true),
+        json!("a\u{0}b"),
+        json!(long("b")),
+        json!(7.5),
+        json!(""),
+        json!(long("a")),
+        json!((1_u64 << 60) + 1),
+        json!("a"),
+    ];
+    for (place, value) in values.iter().enumerate() {
+        keep(&store, &owner, &signal("tick", place as u64 + 1, json!({ "p": value, "q": 1 })));
+    }
+    let found = |tests: Value| in_range(&store, &owner, &json!({ "p": tests }));
+    assert_eq!(found(json!({ ">=": -2 })), [2, 1, 8, 3, 11]);
+    assert_eq!(found(json!({ ">": 7, "<=": 1_u64 << 60 })), [8, 3]);
+    assert_eq!(found(json!({ "<": 7 })), [2, 1], "whoever reads the signal compares");
+    assert_eq!(found(json!({ ">": "a" })), [12, 6, 4, 7, 10]);
+    assert_eq!(found(json!({ ">=": "a", "<": "b" })), [12, 6, 4]);
+    assert_eq!(found(json!({ "prefix": "a" })), [12, 6]);
+    assert_eq!(found(json!({ "prefix": "a", ">": "aa" })), []);
+    assert_eq!(found(json!({ "prefix": long("") })), [7, 10]);
+    assert_eq!(found(json!({ ">=": long("b") })), [7, 10]);
+    assert_eq!(found(json!({ ">=": "y" })), []);
+    let newest = |before, limit| {
+        let page = store.signals_before(&owner, "tick", before, limit).unwrap();
+        page.into_iter().map(|signal| signal.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(newest(None, 3), [12, 11, 10]);
+    assert_eq!(newest(Some(3), 3), [2, 1]);
+    assert_eq!(newest(Some(1), 3), []);
+}
+
+fn uses_of_a_signal_are_listed_and_go(place: &dyn Place) {
+    let store = place.open();
+    let owner = tenant("a");
+    let released = |number: u8, step: &str| SignalUse {
+        run: run(number),
+        step: Some(step.to_owned()),
+        trigger: None,
+        at: Timestamp(4),
+    };
+    let started =
+        SignalUse { step: None, trigger: Some("w/signal-1".to_owned()), ..released(3, "") };
+    let all = [released(1, "a"), released(1, "b"), released(2, "a"), started];
+    for used in &all {
+        let write = Write::signal_use(&owner, ("tick", 7), used).unwrap();
+        commit(&store, vec![write.clone()]);
+        commit(&store, vec![write]);
+    }
+    commit(&store, vec![Write::signal_use(&owner, ("tick", 8), &all[0]).unwrap()]);
+    let page = store.signal_uses(&owner, ("tick", 7), &Paging::first(3)).unwrap();
+    let rest = Paging::first(3).after(page.next.clone());
+    let rest = store.signal_uses(&owner, ("tick", 7), &rest).unwrap();
+    let mut found: Vec<_> = page.items.into_iter().chain(rest.items).collect();
+    found.sort_by_key(|used| (used.run, used.step.clone()));
+    assert_eq!(found, all);
+    let (gone, are_all) = store.signal_uses_gone(&owner, ("tick", 7), 3).unwrap();
+    assert!(!are_all && gone.len() == 3);
+    commit(&store, gone);
+    let (gone, are_all) = store.signal_uses_gone(&owner, ("tick", 7), 3).unwrap();
+    assert!(are_all && gone.len() == 1);
+    commit(&store, gone);
+    let left = store.signal_uses(&owner, ("tick", 7), &Paging::first(3)).unwrap();
+    assert_eq!(left.items, []);
+    let other = store.signal_uses(&owner, ("tick", 8), &Paging::first(3)).unwrap();
+    assert_eq!(other.items, all[..1]);
+}
+
 fn an_expired_signal_leaves_nothing_but_the_order(place: &dyn Place) {
     let store = place.open();
     let owner = tenant("a");
@@ -95,12 +190,16 @@ fn names_of_signals_are_listed(place: &dyn Place) {
     for (name, sequence) in [("tock", 1), ("tick", 1), ("tick", 2), ("ünder way", 1)] {
         keep(&store, &owner, &signal(name, sequence, json!({})));
     }
-    let first = store.signal_names(&owner, &Paging::first(2)).unwrap();
-    let rest = store.signal_names(&owner, &Paging::first(2).after(first.next)).unwrap();
+    let first = store.signal_names(&owner, "", &Paging::first(2)).unwrap();
+    let rest = store.signal_names(&owner, "", &Paging::first(2).after(first.next)).unwrap();
     let names: Vec<_> = first.items.iter().chain(&rest.items).collect();
     let shown: Vec<_> = names.iter().map(|record| (record.name.as_str(), record.last)).collect();
     assert_eq!(shown, [("tick", 2), ("tock", 1), ("ünder way", 1)]);
     assert_eq!(rest.next, None);
+    let begin = |text| store.signal_names(&owner, text, &Paging::first(9)).unwrap().items;
+    assert_eq!(begin("t").len(), 2);
+    assert_eq!(begin("tick").first().map(|record| record.name.as_str()), Some("tick"));
+    assert_eq!(begin("ticks"), []);
 }
 
 fn signals_for_a_run_are_taken_one_by_one(place: &dyn Place) {
@@ -112,7 +211,7 @@ fn signals_for_a_run_are_taken_one_by_one(place: &dyn Place) {
         id: format!("id {sequence}"),
         payload: Payload::parse(r#"{"by":"me", "n":1.50}"#).unwrap(),
         published_at: Timestamp(7),
-        by: "api".into(),
+        publisher: Publisher::api("api"),
     };
     for sequence in [1, 2, 300] {
         commit(&store, Write::run_signal(&owner, run(1), &record(sequence)).unwrap());
@@ -170,7 +269,7 @@ fn the_longest_names_fit(place: &dyn Place) {
     let store = place.open();
     let owner = tenant(&"t".repeat(63));
     let name = "n".repeat(NAME_BYTES_MAX);
-    keep(&store, &owner, &signal(&name, u64::MAX, json!({ "p": "v" })));
+    keep(&store, &owner, &signal(&name, u64::MAX, json!({ &name: "v".repeat(256) })));
     assert_eq!(store.last_signal(&owner, &name), Ok(u64::MAX));
     let namespace = "s".repeat(NAMESPACE_BYTES_MAX);
     let key = "k".repeat(VALUE_KEY_BYTES_MAX);
@@ -196,6 +295,6 @@ fn signal(name: &str, sequence: u64, params: Value) -> SignalRecord {
         params: Params::of(&params).unwrap(),
         payload: Payload::parse(format!(r#"{{"n": {sequence}.50}}"#)).unwrap(),
         published_at: Timestamp(5),
-        by: "api".into(),
+        publisher: Publisher::api("api"),
     }
 }

@@ -28,6 +28,7 @@ fn step(id: &str, kind: StepKind, params: Value) -> Step {
         kind,
         params: StepParams::Whole(template(params)),
         outputs: None,
+        signals: None,
         retry: RetryRule::default(),
         timeout: None,
         heartbeat_timeout: None,
@@ -185,8 +186,8 @@ fn names_signals_and_sleeps_that_no_run_accepts_are_found() {
     let expected = [
         "steps.empty.wait.signal: gave \"\", expected the name of a signal: a signal's name has 1 \
          to 128 bytes, not 0",
-        "steps.deep.wait.match: gave {\"n\":[1]}, expected what a signal may have: param `n` is no \
-         string, number or boolean; the payload takes everything else",
+        "steps.deep.wait.match: gave {\"n\":[1]}, expected what a signal may have: `match` of \
+         param `n` is a list; for one of several values write {\"in\": [..]}",
         "steps.long.sleep: gave \"11y\", expected text like \"20 minutes\" or a whole number of \
          seconds, from 0ms to 3650d",
         "steps.unnamed.workflow: gave \"Two Words\", expected the name of a workflow: 1 to 63 of \
