@@ -37,7 +37,7 @@
 //! | 30 | waits for signals | `signals::a_signal_from_before_the_step_releases_it_and_tests_compare`, `signals::somebody_lets_a_step_go_on_without_its_signal` |
 //! | 31 | triggers with signals | `triggers::*` |
 //! | 32 | steps publish | `signals::what_a_step_publishes_is_there_before_it_has_succeeded`, `signals::a_step_in_a_loop_publishes_and_a_carried_one_does_not` |
-//! | 32 | lineage | `triggers::lineage_leads_from_a_run_to_the_step_that_published_its_signal` |
+//! | 32 | lineage | `triggers::lineage_leads_from_a_signal_to_who_published_it_and_who_used_it` |
 //! | 33 | cron, zones, changes of the clocks | `schedules::a_cron_rule_fires_in_its_zone_across_a_change_of_the_clocks` |
 //! | 34 | catch-up, each instant once | `schedules::what_was_missed_while_the_host_was_down_is_caught_up_once`, `schedules::instants_of_an_inactive_workflow_are_skipped_and_not_caught_up` |
 //! | 35 | permits | `permits::*` |

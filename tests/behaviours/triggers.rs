@@ -8,7 +8,7 @@ use segno_engine::event::Cause;
 use segno_engine::id::RunId;
 use segno_engine::payload::Payload;
 use segno_engine::scope::Scope as _;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Publisher};
 use segno_host::driver::{Publish, Source};
 use segno_host::store::{FiringRecord, Outcome, Paging, TriggerRecord};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn signal(name: &str, params: Value) -> Publish {
         id: None,
         params: Params::of(&params).expect("they are scalars"),
         payload: Payload::null(),
-        by: "api".to_owned(),
+        publisher: Publisher::api(BY),
     }
 }
 
@@ -353,7 +353,7 @@ fn every_set_starts_one_run_whenever_the_host_ends() {
 }
 
 #[test]
-fn lineage_leads_from_a_run_to_the_step_that_published_its_signal() {
+fn lineage_leads_from_a_signal_to_who_published_it_and_who_used_it() {
     let stage = Stage::with(&["probe"]);
     stage.apply(
         "{ workflow: source, steps: [{ id: tell, component: probe@1, grants: { signals: [landed] }, \
@@ -384,4 +384,14 @@ fn lineage_leads_from_a_run_to_the_step_that_published_its_signal() {
         let some = lineage(depth, runs);
         assert_eq!((some.links.len(), some.is_complete), (2, false));
     }
+    // A step that waits is released by the same signal.
+    stage.apply("{ workflow: gate, steps: [{ id: hold, wait: { signal: landed } }] }");
+    let gate = stage.start("gate");
+    assert_eq!(stage.end(gate), "succeeded");
+    let store = stage.driver().store();
+    let uses = store.signal_uses(&stage.tenant, ("landed", 1), &Paging::first(10));
+    let uses = uses.expect("the store answers").items.into_iter();
+    let uses: BTreeSet<_> = uses.map(|used| (used.run, used.step, used.trigger)).collect();
+    let expected = [(run, None, Some("w/t".to_owned())), (gate, Some("hold".to_owned()), None)];
+    assert_eq!(uses, BTreeSet::from(expected));
 }

@@ -1,15 +1,17 @@
 //! What led to what.
 
-use super::Tenant;
 use super::problem::Problem;
 use super::runs::find;
+use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::driver::{
     Driver, LINEAGE_DEPTH_MAX, LINEAGE_RUNS_MAX, Lineage, Link, Source, SourceSignal,
 };
+use crate::store::SignalUse;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use segno_engine::event::Cause;
+use segno_engine::signal::Publisher;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -93,15 +95,59 @@ pub(super) struct SourceSignalView {
     /// When it was accepted; absent if it is no longer kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     published_at: Option<String>,
-    /// Who published it, if that was no step.
+    /// Who published it, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
-    /// The run whose step published it.
+    /// The run whose step published it; for a step in a loop the whole run.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
     /// That step.
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<String>,
+}
+
+/// Who published a signal, and who used it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignalLineageView {
+    /// Its name.
+    name: String,
+    /// Its place among all of its name, from 1.
+    sequence: u64,
+    /// When it was accepted.
+    published_at: String,
+    /// Who published it: `kind` is `api`, `step`, `webhook` or `url`, and what
+    /// else is known.
+    #[schema(value_type = Object)]
+    publisher: Publisher,
+    /// The same, in words.
+    by: String,
+    /// Who used it.
+    items: Vec<SignalUseView>,
+    /// Where the next page begins; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// One use of a signal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignalUseView {
+    /// The run that was started, or whose step was released; for a step in a loop
+    /// its iteration.
+    run: String,
+    /// The workflow of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
+    /// The number of the run within the workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    /// The step that was released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    /// The trigger that started the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<String>,
+    /// When.
+    at: String,
 }
 
 /// Show what led to a run
@@ -123,6 +169,48 @@ pub(super) async fn run(
     let Lineage { links, is_complete } = driver.lineage(&tenant, run, (depth, limit)).await?;
     let items = links.into_iter().map(link).collect();
     Ok(Json(RunLineageView { items, complete: is_complete }))
+}
+
+/// Show who published a signal and who used it
+///
+/// The runs that triggers started with it, and the steps that it released, the
+/// oldest run first.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/signals/{name}/{sequence}/lineage", tag = "lineage",
+    params(("tenant" = String, Path), ("name" = String, Path), ("sequence" = u64, Path), PageQuery),
+    responses((status = 200, body = SignalLineageView), (status = 404, body = Problem)))]
+pub(super) async fn signal(
+    State(driver): State<Driver>,
+    Tenant(tenant): Tenant,
+    Path((_, name, sequence)): Path<(String, String, u64)>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<SignalLineageView>, Problem> {
+    let store = driver.store();
+    let Some(found) = store.signal(&tenant, &name, sequence)? else {
+        let detail = format!(
+            "there is no signal {name:?} number {sequence}, or it is no longer kept; `segno \
+             signal list` shows what there is"
+        );
+        return Err(Problem::not_found("signal_not_found", detail));
+    };
+    let paging = paging(query.limit, query.cursor.as_deref())?;
+    let page = store.signal_uses(&tenant, (&name, sequence), &paging)?;
+    store.barrier().durable().await?;
+    let mut items = Vec::new();
+    for SignalUse { run, step, trigger, at } in page.items {
+        let named = driver.named_run(&tenant, run)?;
+        let (workflow, number) = named.map(|run| (run.workflow, run.number)).unzip();
+        let (run, at) = (run.to_string(), rfc3339(at));
+        items.push(SignalUseView { run, workflow, number, step, trigger, at });
+    }
+    Ok(Json(SignalLineageView {
+        name,
+        sequence,
+        published_at: rfc3339(found.published_at),
+        by: found.publisher.to_string(),
+        publisher: found.publisher,
+        items,
+        next: page.next.map(|next| next.to_string()),
+    }))
 }
 
 fn link(link: Link) -> LinkView {
@@ -160,7 +248,7 @@ fn cause(source: Source) -> CauseView {
         Source::Signals { trigger, signals } => CauseView {
             kind: "signal",
             trigger: Some(trigger),
-            signals: signals.into_iter().map(signal).collect(),
+            signals: signals.into_iter().map(source).collect(),
             ..none
         },
         Source::Step { run, step } => {
@@ -169,9 +257,9 @@ fn cause(source: Source) -> CauseView {
     }
 }
 
-fn signal(signal: SourceSignal) -> SourceSignalView {
+fn source(signal: SourceSignal) -> SourceSignalView {
     let SourceSignal { name, sequence, signal, publisher } = signal;
-    let by = signal.as_ref().filter(|_| publisher.is_none()).map(|signal| signal.by.clone());
+    let by = signal.as_ref().map(|signal| signal.publisher.to_string());
     let (run, step) = publisher.map(|(run, step)| (run.to_string(), step)).unzip();
     let published_at = signal.as_ref().map(|signal| rfc3339(signal.published_at));
     SourceSignalView { name, sequence, published_at, by, run, step }

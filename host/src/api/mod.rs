@@ -123,6 +123,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(timeline::timeline))
         .routes(routes!(rollup::rollup))
         .routes(routes!(lineage::run))
+        .routes(routes!(lineage::signal))
         .routes(routes!(run_actions::cancel))
         .routes(routes!(run_actions::kill))
         .routes(routes!(run_actions::pause))

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 pub use http::HttpFigures;
 use segno_engine::id::TenantId;
 use segno_engine::payload::Payload;
-use segno_engine::signal::Params;
+use segno_engine::signal::{Params, Publisher};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -200,6 +200,6 @@ fn signal(number: u64, names: u64) -> Result<Publish> {
         id: None,
         params: Params::of(&json!({ "shard": -1, "number": number }))?,
         payload: Payload::null(),
-        by: "bench".to_owned(),
+        publisher: Publisher::api("bench"),
     })
 }

@@ -404,6 +404,28 @@ pub(super) struct LineageSignal {
     pub(super) step: Option<String>,
 }
 
+/// Who published a signal, and who used it.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignalLineage {
+    pub(super) name: String,
+    pub(super) sequence: u64,
+    pub(super) published_at: String,
+    pub(super) by: String,
+    pub(super) items: Vec<SignalUse>,
+    pub(super) next: Option<String>,
+}
+
+/// One use of a signal.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignalUse {
+    pub(super) run: String,
+    pub(super) workflow: Option<String>,
+    pub(super) number: Option<u64>,
+    pub(super) step: Option<String>,
+    pub(super) trigger: Option<String>,
+    pub(super) at: String,
+}
+
 /// A tag with a limit.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag {

@@ -2,9 +2,10 @@
 //! that published them, schedules, forks and the runs above.
 
 use super::{Driver, Error};
-use crate::store::{self, SignalRecord};
+use crate::store::{self, RunRecord, SignalRecord};
 use segno_engine::event::{Cause, Event, Origin, Record};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
+use segno_engine::signal::Publisher;
 use std::collections::{BTreeSet, VecDeque};
 
 /// The longest chain that is followed.
@@ -118,6 +119,22 @@ impl Driver {
         Ok(lineage)
     }
 
+    /// The run with a number that a run is, or is an iteration of, with its
+    /// workflow and number.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub fn named_run(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+    ) -> Result<Option<RunRecord>, store::Error> {
+        match self.numbered(tenant, run)? {
+            Some(run) => self.0.store.run(tenant, run),
+            None => Ok(None),
+        }
+    }
+
     fn beginning(&self, tenant: &TenantId, run: RunId) -> Result<Option<Beginning>, store::Error> {
         let page = self.0.store.events(tenant, run, 0, 1)?;
         let Some((_, bytes)) = page.into_iter().next() else { return Ok(None) };
@@ -175,11 +192,11 @@ impl Driver {
         sequence: u64,
     ) -> Result<SourceSignal, store::Error> {
         let signal = self.0.store.signal(tenant, &name, sequence)?;
-        let publisher = match signal.as_ref().and_then(publisher) {
-            Some((run, step)) => {
-                Some((self.numbered(tenant, run)?.unwrap_or(run), step.to_owned()))
+        let publisher = match signal.as_ref().map(|signal| &signal.publisher) {
+            Some(Publisher::Step { run, step, .. }) => {
+                Some((self.numbered(tenant, *run)?.unwrap_or(*run), step.clone()))
             }
-            None => None,
+            _ => None,
         };
         Ok(SourceSignal { name, sequence, signal, publisher })
     }
@@ -214,10 +231,4 @@ fn before(source: &Source) -> Vec<RunId> {
         }
         Source::Step { run, .. } => vec![*run],
     }
-}
-
-/// The run, or iteration, and the step that published a signal, if one did.
-fn publisher(signal: &SignalRecord) -> Option<(RunId, &str)> {
-    let (run, step) = signal.by.split_once('/')?;
-    Some((run.parse().ok()?, step))
 }

@@ -19,12 +19,12 @@ pub(super) enum Site {
     Work,
     /// A param of a schedule.
     Schedule,
-    /// What a step publishes, said when its work is done.
-    Done,
     /// A trigger with one signal.
     Signal,
     /// A trigger with several.
     Signals,
+    /// What a step publishes, said when its work is done.
+    Done,
     /// Anywhere else.
     Plain,
 }

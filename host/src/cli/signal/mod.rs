@@ -1,6 +1,7 @@
 //! `segno signal`: named messages that steps wait for.
 
 mod get;
+mod lineage;
 mod list;
 mod payload;
 mod publish;
@@ -21,6 +22,8 @@ pub(super) enum Verb {
     List(list::Arguments),
     /// Show a signal
     Get(get::Arguments),
+    /// Show who published a signal, and which runs and steps used it
+    Lineage(lineage::Arguments),
 }
 
 /// Does it.
@@ -33,6 +36,7 @@ pub(super) fn perform(
         Verb::Publish(arguments) => publish::perform(&arguments, client, terminal)?,
         Verb::List(arguments) => list::perform(&arguments, client, terminal)?,
         Verb::Get(arguments) => get::perform(&arguments, client, terminal)?,
+        Verb::Lineage(arguments) => lineage::perform(&arguments, client, terminal)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use super::{AT_HAND_MAX, State, Trigger};
 use crate::clock::rfc3339;
 use crate::crash;
 use crate::driver::{Driver, Due, StartError, StartRun, VersionSelector};
-use crate::store::{self, FiringRecord, Outcome, SignalRecord, Write};
+use crate::store::{self, FiringRecord, Outcome, SignalRecord, SignalUse, Write};
 use segno_engine::event::Cause;
 use segno_engine::id::{RunId, Timestamp};
 use segno_engine::trigger::join::{Join, Pending};
@@ -301,11 +301,30 @@ impl Driver {
         state.record.firings += 1;
         let number = state.record.firings;
         let is_kept = matches!(outcome, Outcome::False { kept: true });
+        let uses = self.uses(trigger, set, &outcome)?;
         let firing = FiringRecord { number, at: self.0.clock.now(), signals: named(set), outcome };
         let taken = if is_kept { [].as_slice() } else { &set.places };
         let mut writes = rows(trigger, state, offered, taken)?;
         writes.extend(Write::firing(tenant, key, &firing)?);
+        writes.extend(uses);
         Ok(writes)
+    }
+
+    /// For lineage: the signals of the set have led to the run.
+    fn uses(
+        &self,
+        trigger: &Trigger,
+        set: &Set,
+        outcome: &Outcome,
+    ) -> Result<Vec<Write>, store::Error> {
+        let Outcome::Run { run, .. } = outcome else { return Ok(Vec::new()) };
+        let (trigger, tenant) = (trigger.name(), &trigger.tenant);
+        let at = self.0.clock.now();
+        let used = SignalUse { run: *run, step: None, trigger: Some(trigger), at };
+        let signals = set.signals.iter();
+        signals
+            .map(|signal| Write::signal_use(tenant, (&signal.name, signal.sequence), &used))
+            .collect()
     }
 }
 

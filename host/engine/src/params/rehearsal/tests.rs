@@ -75,7 +75,6 @@ fn rehearse(params: &[(&str, &str, Option<Value>)], body: Body) -> Vec<String> {
         run_step_concurrency: None,
         triggers: Vec::new(),
         params: params.iter().map(param).collect(),
-        triggers: Vec::new(),
         timeout: Some(Setting::Computed(template(json!("${params.patience}")))),
         body,
     };

@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use segno_engine::id::Timestamp;
 use segno_engine::payload::Payload;
+use segno_engine::signal::Publisher;
 use segno_engine::trigger::signal::Part;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ fn signal(name: &str, params: &Value) -> Arc<SignalRecord> {
         params: Params::of(params).unwrap(),
         payload: Payload::null(),
         published_at: Timestamp(0),
-        by: "api".to_owned(),
+        publisher: Publisher::Url,
     })
 }
 
