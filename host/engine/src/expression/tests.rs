@@ -74,7 +74,7 @@ fn a_run_is_known_by_its_facts() {
         ("run.created_at", json!("1970-01-01T00:00:01Z")),
         ("run.created_at + duration('1m')", json!("1970-01-01T00:01:01Z")),
         ("date(run.created_at)", json!("1970-01-01")),
-        ("run.scheduled_at", json!("1970-01-01T00:00:00.500Z")),
+        ("run.scheduled_at", json!("1970-01-01T00:00:00.5Z")),
         ("run.retries", json!(0)),
         ("has(run.number) && has(run.id)", json!(true)),
     ]);

@@ -97,7 +97,10 @@ fn ours(cron: &str) -> String {
     let year = fields.get(6).map_or("*", String::as_str);
     if fields[0] == "0" && year == "*" {
         // It says no more than five fields do.
-        let plain = |field: &String| if field == "?" { "*".to_owned() } else { field.clone() };
+        let plain = |field: &String| match field.as_str() {
+            "?" | "1/1" => "*".to_owned(),
+            other => other.to_owned(),
+        };
         return fields[1..6].iter().map(plain).collect::<Vec<_>>().join(" ");
     }
     fields.join(" ")
