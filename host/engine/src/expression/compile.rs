@@ -5,7 +5,7 @@
 use super::References;
 use super::fact::{Fact, ScheduleFact};
 use super::function;
-use super::literal::{constant, text_literal};
+use super::literal::{TYPES, constant, text_literal};
 use super::names::{LOOP, Names};
 use super::node::{Comprehension, Macro, Node, Operator};
 use super::token::{Token, Tokens};
@@ -27,23 +27,6 @@ const PARENTHESES_MAX: usize = 100;
 
 /// How deep the operations of an expression may be nested.
 const NESTING_MAX: usize = 64;
-
-/// The types by name, for `type(x) == string`.
-const TYPES: [&str; 13] = [
-    "null_type",
-    "bool",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "list",
-    "map",
-    "timestamp",
-    "duration",
-    "date",
-    "type",
-];
 
 /// What the source means, and what it reads.
 ///
@@ -196,8 +179,7 @@ impl Compiler {
                 self.references.reads_loop = true;
                 Ok(Node::Loop)
             }
-            "run" => Err("run alone is nothing; write run.id".to_owned()),
-            "schedule" => Err("schedule alone is nothing; write schedule.at".to_owned()),
+            "run" | "schedule" => Err(format!("{name} alone is nothing; write {name}.id")),
             "steps" => {
                 Err("which step is read has to be plain; write steps.<id> or steps['<id>']"
                     .to_owned())

@@ -3,6 +3,23 @@
 use super::value::{Text, Value};
 use cel::common::ast::{Expr, IdedExpr, LiteralValue};
 
+/// The types by name, for `type(x) == string`.
+pub(super) const TYPES: [&str; 13] = [
+    "null_type",
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "timestamp",
+    "duration",
+    "date",
+    "type",
+];
+
 /// The text in quotes that `tree` is.
 pub(crate) fn text_literal(tree: &IdedExpr) -> Option<&str> {
     match &tree.expr {

@@ -63,7 +63,7 @@ impl Cron {
         };
         let fields: Vec<_> = text.split_ascii_whitespace().collect();
         let (second, rest, year) = match fields.as_slice() {
-            [rest @ ..] if rest.len() == 5 => ("0", rest, "*"),
+            rest if rest.len() == 5 => ("0", rest, "*"),
             [second, rest @ ..] if rest.len() == 5 => (*second, rest, "*"),
             [second, rest @ .., year] if rest.len() == 5 => (*second, rest, *year),
             _ => {
@@ -132,19 +132,28 @@ impl Cron {
         let date = date(day.max(0))?;
         let (mut month, mut first) = (date.month(), date.day());
         for year in date.year().max(*YEARS.start())..=*YEARS.end() {
-            for month in month..=12 {
-                if self.months & (1 << month) != 0 && self.fits_year(year) {
-                    let days = self.days.mask(year, month) & (!0 << first);
-                    if days != 0 {
-                        let date = NaiveDate::from_ymd_opt(year, month, days.trailing_zeros())?;
-                        return Some(date.signed_duration_since(NaiveDate::default()).num_days());
-                    }
+            let from = if self.fits_year(year) { month } else { 13 };
+            for month in from..=12 {
+                if let Some(day) = self.day_of_month(year, month, first) {
+                    return Some(day);
                 }
                 first = 1;
             }
-            month = 1;
+            (month, first) = (1, 1);
         }
         None
+    }
+
+    /// The first day of a month from `first` on that fits, in days from
+    /// 1970-01-01.
+    fn day_of_month(&self, year: i32, month: u32, first: u32) -> Option<i64> {
+        if self.months & (1 << month) == 0 {
+            return None;
+        }
+        let days = self.days.mask(year, month) & (!0 << first);
+        // There is no day 32, which this is if nothing fits.
+        let date = NaiveDate::from_ymd_opt(year, month, days.trailing_zeros())?;
+        Some(date.signed_duration_since(NaiveDate::default()).num_days())
     }
 
     fn fits_year(&self, year: i32) -> bool {

@@ -23,48 +23,80 @@ pub(super) struct Placed<'a> {
     pub(super) ambiguous: Ambiguous,
 }
 
+/// Where a search is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Nothing at this moment or before it counts.
+    at: i64,
+    /// The offset that holds from it on.
+    offset: i64,
+    /// The first wall time that counts while it holds.
+    from: i64,
+}
+
+/// What a part of a search found.
+enum Found {
+    Instant(i64, Option<Note>),
+    /// Nothing up to here.
+    Nothing(Place),
+}
+
 impl Placed<'_> {
     /// The first instant after `after`, and what is special about it.
     pub(super) fn next(self, after: i64) -> Option<(i64, Option<Note>)> {
-        let mut at = after;
-        let mut offset = self.offset(at)?;
-        // The first wall time that counts while this offset holds.
-        let mut from = at + offset + 1;
+        let offset = self.offset(after)?;
+        let mut place = Place { at: after, offset, from: after + offset + 1 };
         for _ in 0..ROUNDS_MAX {
-            let wall = self.cron.first_from(from)?;
-            let candidate = wall - offset;
-            let horizon = candidate.min(at + NEAR);
-            match self.change(at, horizon)? {
-                Some(change) if change <= candidate => {
-                    let later = self.offset(change)?;
-                    if later > offset {
-                        if let Some(note) = self.at_gap(change, (offset, later)) {
-                            return Some((change, note));
-                        }
-                        from = change + later + 1;
-                    } else {
-                        from = change + if self.fires_twice() { later } else { offset };
-                    }
-                    (at, offset) = (change, later);
-                }
-                _ if candidate > horizon => {
-                    at = horizon.max(candidate - NEAR);
-                    offset = self.offset(at)?;
-                    from = from.max(at + offset + 1);
-                }
-                _ => match self.first_of(wall, candidate)? {
-                    None => return Some((candidate, None)),
-                    Some(first) if first == candidate || self.fires_twice() => {
-                        return Some((candidate, Some(Note::Repeated)));
-                    }
-                    Some(first) => {
-                        let change = self.change(first, candidate)?.unwrap_or(candidate);
-                        from = from.max(change + self.offset(first)?);
-                    }
-                },
+            match self.go_on(place)? {
+                Found::Instant(at, note) => return Some((at, note)),
+                Found::Nothing(further) => place = further,
             }
         }
         None
+    }
+
+    /// Looks for an instant up to the next change of the offset, or near the next
+    /// wall time that fits.
+    fn go_on(self, place: Place) -> Option<Found> {
+        let Place { at, offset, from } = place;
+        let wall = self.cron.first_from(from)?;
+        let candidate = wall - offset;
+        let horizon = candidate.min(at + NEAR);
+        if let Some(change) = self.change(at, horizon)? {
+            return self.at_change(change, offset);
+        }
+        if candidate > horizon {
+            let at = horizon.max(candidate - NEAR);
+            let offset = self.offset(at)?;
+            return Some(Found::Nothing(Place { at, offset, from: from.max(at + offset + 1) }));
+        }
+        match self.first_of(wall, candidate)? {
+            None => Some(Found::Instant(candidate, None)),
+            Some(first) if first == candidate || self.fires_twice() => {
+                Some(Found::Instant(candidate, Some(Note::Repeated)))
+            }
+            Some(first) => {
+                let change = self.change(first, candidate)?.unwrap_or(candidate);
+                let end = change + self.offset(first)?;
+                Some(Found::Nothing(Place { from: from.max(end), ..place }))
+            }
+        }
+    }
+
+    /// What is at a change of the offset, before which nothing fits.
+    fn at_change(self, change: i64, before: i64) -> Option<Found> {
+        let later = self.offset(change)?;
+        if later > before
+            && let Some(note) = self.at_gap(change, (before, later))
+        {
+            return Some(Found::Instant(change, note));
+        }
+        let from = match later > before {
+            true => change + later + 1,
+            false if self.fires_twice() => change + later,
+            false => change + before,
+        };
+        Some(Found::Nothing(Place { at: change, offset: later, from }))
     }
 
     /// Whether an instant is at a moment when the clocks are put forward, and
