@@ -56,13 +56,13 @@ impl Clock {
     /// Returns when `moment` has come, never before.
     pub async fn sleep_until(&self, moment: Timestamp) {
         match self {
-            // A day at most, so that a corrected time of day is noticed.
+            // A minute at most, so that a corrected time of day is noticed soon.
             Self::System => loop {
                 let left = moment.since(self.now());
                 if left == 0 {
                     return;
                 }
-                tokio::time::sleep(Duration::from_millis(left.min(86_400_000))).await;
+                tokio::time::sleep(Duration::from_millis(left.min(60_000))).await;
             },
             Self::Manual(clock) => loop {
                 let moved = clock.moved.notified();

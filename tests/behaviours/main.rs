@@ -2,7 +2,7 @@
 //! the real sandbox on the real store, and time that is moved by hand.
 //!
 //! The numbers are those of the list of behaviours that the project began with.
-//! What is about signals and schedules (29 to 34) is tested elsewhere.
+//! What is about signals (29 to 32) is tested elsewhere.
 //!
 //! | # | behaviour | test |
 //! |--:|---|---|
@@ -34,6 +34,8 @@
 //! | 26 | subworkflows | `loops::subworkflows_are_waited_for_or_not_and_get_what_they_may`, `loops::a_workflow_that_runs_itself_stops_ten_deep` |
 //! | 27 | while | `loops::a_while_goes_on_until_its_condition_fails_or_it_has_gone_on_too_long` |
 //! | 28 | failure modes | `graph::failure_modes_stop_the_others_or_let_them_finish_or_do_not_matter` |
+//! | 33 | cron, zones, changes of the clocks | `schedules::a_cron_rule_fires_in_its_zone_across_a_change_of_the_clocks` |
+//! | 34 | catch-up, each instant once | `schedules::what_was_missed_while_the_host_was_down_is_caught_up_once`, `schedules::instants_of_an_inactive_workflow_are_skipped_and_not_caught_up` |
 //! | 35 | permits | `permits::*` |
 //! | 36 | breakpoints | `actions::a_breakpoint_holds_every_iteration_until_it_is_let_go` |
 //! | 37 | counts of leaves | `views::every_leaf_below_a_run_is_counted_once_by_its_status` |
@@ -43,6 +45,7 @@
 
 mod actions;
 mod attempts;
+mod backfills;
 mod graph;
 mod guests;
 mod history;
@@ -50,6 +53,8 @@ mod loops;
 mod params;
 mod permits;
 mod samples;
+mod schedule_stage;
+mod schedules;
 mod stage;
 mod starts;
 mod views;

@@ -96,6 +96,13 @@ impl Stage {
         self.open();
     }
 
+    /// Ends the host, lets time go on, and opens another.
+    pub fn down_for(&mut self, seconds: f64) {
+        self.close();
+        self.advance(seconds);
+        self.open();
+    }
+
     fn close(&mut self) {
         let Some(Host { runtime, driver }) = self.host.take() else { return };
         driver.stop();

@@ -13,6 +13,7 @@ mod hostile;
 mod kill;
 mod main_job;
 mod rehearsal;
+mod schedules;
 mod server;
 mod signals;
 mod webhooks;

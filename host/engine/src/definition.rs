@@ -31,6 +31,7 @@ mod problem;
 mod quantity;
 mod reader;
 mod retry;
+mod schedule_document;
 mod setting;
 mod site;
 mod source;
@@ -49,6 +50,7 @@ mod workflow;
 pub use self::foreach::CONCURRENCY_DEFAULT;
 pub use self::place::place_of;
 pub use self::problem::{PROBLEMS_MAX, Problem};
+pub use self::schedule_document::{ScheduleDocument, read_moment};
 pub use self::source::SOURCE_BYTES_MAX;
 pub(crate) use self::webhook::webhook;
 pub use self::while_loop::MAX_ITERATIONS_DEFAULT;
@@ -74,6 +76,15 @@ pub const SCHEMA: &str = include_str!("definition/schema.json");
 /// Everything that is wrong, in the order of the text.
 pub fn check_schedule(source: &str) -> Result<Schedule, Vec<Problem>> {
     triggers::schedule_alone(source)
+}
+
+/// The schedule that `source` says by itself, with the workflow that it starts and
+/// the like. It has to have the keys that are `needed`.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn read_schedule(source: &str, needed: &[&str]) -> Result<ScheduleDocument, Vec<Problem>> {
+    schedule_document::read(source, needed)
 }
 
 /// What a definition needs to know about the place where it will run.

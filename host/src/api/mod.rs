@@ -3,6 +3,7 @@
 //! decides anything.
 
 mod around;
+mod backfills;
 mod breakpoints;
 mod components;
 mod events;
@@ -14,6 +15,8 @@ mod run_actions;
 mod run_batch;
 mod run_view;
 mod runs;
+mod schedule_view;
+mod schedules;
 mod schemas;
 mod secrets;
 mod sentence;
@@ -124,6 +127,22 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(run_actions::fork))
         .routes(routes!(step_actions::retry))
         .routes(routes!(step_actions::act))
+        .routes(routes!(schedules::create))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::get))
+        .routes(routes!(schedules::replace))
+        .routes(routes!(schedules::change))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::trigger))
+        .routes(routes!(schedules::preview))
+        .routes(routes!(schedules::preview_of))
+        .routes(routes!(schedules::ticks))
+        .routes(routes!(schedules::delete))
+        .routes(routes!(backfills::create))
+        .routes(routes!(backfills::list))
+        .routes(routes!(backfills::get))
+        .routes(routes!(backfills::act))
         .routes(routes!(signals::send_to_run))
         .routes(routes!(signals::publish))
         .routes(routes!(signals::names))

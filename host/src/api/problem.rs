@@ -3,7 +3,8 @@
 
 use crate::driver::{
     self, ActionError, ApplyError, BreakpointError, DeliveryError, PublishError, PushError,
-    SecretError, SignalRunError, StartError, TagError, WaitpointError, WebhookError, WorkflowError,
+    ScheduleError, SecretError, SignalRunError, StartError, TagError, WaitpointError, WebhookError,
+    WorkflowError,
 };
 use crate::store;
 use axum::Json;
@@ -79,13 +80,7 @@ impl Problem {
             _ => format!("the definition has {count} problems"),
         };
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_definition", detail);
-        let problems = all.into_iter().map(|item| ProblemItem {
-            line: item.line,
-            column: item.column,
-            path: item.path,
-            message: item.message,
-            remedy: item.remedy,
-        });
+        let problems = all.into_iter().map(ProblemItem::from);
         Self { problems: problems.collect(), ..problem }
     }
 
@@ -261,6 +256,34 @@ impl From<PushError> for Problem {
                 Self::new(StatusCode::CONFLICT, "component_version_taken", detail)
             }
             PushError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<definition::Problem> for ProblemItem {
+    fn from(item: definition::Problem) -> Self {
+        let definition::Problem { line, column, path, message, remedy } = item;
+        Self { line, column, path, message, remedy }
+    }
+}
+
+impl From<ScheduleError> for Problem {
+    fn from(error: ScheduleError) -> Self {
+        let detail = error.to_string();
+        let (conflict, unfit) = (StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY);
+        match error {
+            ScheduleError::Unknown(_) => Self::not_found("schedule_not_found", detail),
+            ScheduleError::NoBackfill { .. } => Self::not_found("backfill_not_found", detail),
+            ScheduleError::Exists(_) => Self::new(conflict, "schedule_exists", detail),
+            ScheduleError::OfDefinition { .. } => {
+                Self::new(conflict, "schedule_of_definition", detail)
+            }
+            ScheduleError::BackfillOver { .. } => Self::new(conflict, "backfill_is_over", detail),
+            ScheduleError::BadBackfill(_) => Self::new(unfit, "bad_backfill", detail),
+            ScheduleError::BadName(_) | ScheduleError::BadNote(_) => Self::bad_request(detail),
+            ScheduleError::Workflow(error) => error.into(),
+            ScheduleError::Start(error) => error.into(),
+            ScheduleError::Store(error) => error.into(),
         }
     }
 }

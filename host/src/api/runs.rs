@@ -232,6 +232,7 @@ pub(super) async fn shown(
 }
 
 fn run_item(record: RunRecord) -> RunItemView {
+    let (schedule, at) = record.schedule.unzip();
     RunItemView {
         run: record.run.to_string(),
         workflow: record.workflow,
@@ -241,6 +242,8 @@ fn run_item(record: RunRecord) -> RunItemView {
         reason: record.reason,
         created_at: rfc3339(record.created_at),
         ended_at: record.ended_at.map(rfc3339),
+        schedule,
+        scheduled_at: at.map(rfc3339),
     }
 }
 

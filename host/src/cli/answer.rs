@@ -141,6 +141,8 @@ pub(super) struct RunItem {
     pub(super) reason: Option<String>,
     pub(super) created_at: String,
     pub(super) ended_at: Option<String>,
+    pub(super) schedule: Option<String>,
+    pub(super) scheduled_at: Option<String>,
 }
 
 /// A run.
@@ -180,6 +182,9 @@ pub(super) struct Cause {
     pub(super) by: Option<String>,
     pub(super) run: Option<String>,
     pub(super) step: Option<String>,
+    pub(super) schedule: Option<String>,
+    pub(super) at: Option<String>,
+    pub(super) backfill: Option<String>,
 }
 
 /// A param of a run.

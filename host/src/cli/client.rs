@@ -153,6 +153,17 @@ impl Client {
         self.read(self.signed(request).send(body.to_string()))
     }
 
+    /// Sets something to bytes of this type.
+    pub(super) fn replace(
+        &self,
+        route: &Route,
+        kind: &str,
+        body: &[u8],
+    ) -> Result<Box<RawValue>, Error> {
+        let request = self.agent.put(self.url(route)).content_type(kind);
+        self.read(self.signed(request).send(body))
+    }
+
     /// Sets only what the body has.
     pub(super) fn patch(&self, route: &Route, body: &Value) -> Result<Box<RawValue>, Error> {
         let request = self.agent.patch(self.url(route)).content_type("application/json");

@@ -16,6 +16,7 @@ mod json;
 mod measure;
 mod route;
 mod run;
+mod schedule;
 mod secret;
 mod server;
 mod signal;
@@ -81,6 +82,9 @@ enum Verb {
     /// Start runs, and see how they are doing
     #[command(subcommand)]
     Run(run::Verb),
+    /// Let runs start by themselves, at moments or in intervals
+    #[command(subcommand)]
+    Schedule(schedule::Verb),
     /// Publish signals, and see which there were
     #[command(subcommand)]
     Signal(signal::Verb),
@@ -131,6 +135,7 @@ fn perform(cli: Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
         Verb::Component(verb) => component::perform(verb, &client, terminal),
         Verb::Workflow(verb) => workflow::perform(verb, &client, terminal),
         Verb::Run(verb) => run::perform(verb, &client, terminal),
+        Verb::Schedule(verb) => schedule::perform(verb, &client, terminal),
         Verb::Signal(verb) => signal::perform(verb, &client, terminal),
         Verb::Webhook(verb) => webhook::perform(verb, &client, terminal),
         Verb::Tag(verb) => tag::perform(verb, &client, terminal),

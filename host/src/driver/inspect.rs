@@ -7,8 +7,8 @@ use super::{Driver, Error};
 use crate::sandbox::Watch;
 use crate::store::{self, RunRecord, Store, Write};
 use segno_engine::apply::Corrupt;
-use segno_engine::event::{Event, Record};
-use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::event::{Cause, Event, Origin, Record};
+use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::run::{Run, RunStatus, Surroundings};
 use segno_engine::workflow::Workflow;
 use std::collections::HashMap;
@@ -251,5 +251,16 @@ fn record_of(run: &Run) -> Option<RunRecord> {
         created_at: run.created_at(),
         started_at: run.started_at(),
         ended_at: (!status.is_open()).then(|| run.updated_at()),
+        schedule: schedule_of(run),
     })
+}
+
+/// The schedule that started a run, and the instant that it is for.
+fn schedule_of(run: &Run) -> Option<(String, Timestamp)> {
+    match run.origin() {
+        Origin::Start { cause: Cause::Schedule { schedule, at, .. }, .. } => {
+            Some((schedule.clone(), *at))
+        }
+        _ => None,
+    }
 }

@@ -191,6 +191,18 @@ impl Driver {
         Ok(track.lane.arrive(place.entry(run), track.strategy, track.paused))
     }
 
+    /// What becomes of a run that begins whatever the run strategy says, unless
+    /// its workflow is paused.
+    pub(super) fn enter_at_once(
+        &self,
+        starts: &mut Starts,
+        tenant: &TenantId,
+        (workflow, run, number): (&str, RunId, u64),
+    ) -> Result<Admission, store::Error> {
+        let track = self.track(starts, tenant, workflow)?;
+        Ok(track.lane.enter(Entry { run, number, retry: 0 }, track.paused))
+    }
+
     /// The same for runs that start together.
     pub(super) fn arrive_together(
         &self,

@@ -27,6 +27,7 @@ mod permits;
 mod recover;
 mod retry;
 mod rollup;
+mod schedules;
 mod secrets;
 mod signals;
 mod start;
@@ -49,6 +50,10 @@ pub use journal::Called;
 pub use located::Located;
 pub use logs::LogPage;
 pub use retry::RetryRun;
+pub use schedules::{
+    BACKFILL_INSTANTS_MAX, BackfillAction, NewBackfill, NewSchedule, ScheduleError,
+    identity as schedule_identity, run_of as run_of_schedule,
+};
 pub use secrets::SecretError;
 pub use signals::{Publish, PublishError, Published, SIGNAL_RETENTION_MS};
 pub use start::{Before, StartError, StartRun, Started};
@@ -102,6 +107,7 @@ struct Inner {
     ended: Mutex<ended::Ended>,
     alarms: Alarms,
     signals: signals::Signals,
+    schedules: schedules::Schedules,
     webhooks: webhooks::Webhooks,
     families: children::Families,
     outside: Outside,
@@ -153,6 +159,7 @@ impl Driver {
             ended: Mutex::default(),
             alarms: Alarms::default(),
             signals: signals::Signals::default(),
+            schedules: schedules::Schedules::default(),
             webhooks: webhooks::Webhooks::default(),
             families: children::Families::default(),
             outside,
@@ -185,6 +192,7 @@ impl Driver {
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
         self.0.alarms.look();
+        self.look_at_schedules();
         self.write_delivery_counts();
         let open: Vec<_> = self.lock_live().values().cloned().collect();
         for live in open {
@@ -344,6 +352,7 @@ impl Driver {
         if !state.run.status().is_open() {
             if !state.was_over {
                 self.0.families.ended(state.run.origin());
+                self.note_schedule_end(live, state);
             }
             // Whoever looks for a run in the store must not find it open.
             let keep = state.run.origin().number().is_some() || state.was_dormant;

@@ -67,6 +67,7 @@ impl Driver {
         self.look_after_children(parents)?;
         crash::point("effects begun again");
         self.catch_up_signals()?;
+        self.restore_schedules()?;
         self.spawn_alarms();
         Ok(count + dormant)
     }
@@ -106,8 +107,9 @@ impl Driver {
         Ok(adopted.map_err(|error| error.to_string())?.1)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "alarms are a task of their own")]
+    #[expect(clippy::disallowed_methods, reason = "alarms and schedules are tasks of their own")]
     fn spawn_alarms(&self) {
         tokio::spawn(self.clone().watch_alarms());
+        tokio::spawn(self.clone().watch_schedules());
     }
 }

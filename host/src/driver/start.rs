@@ -196,6 +196,17 @@ impl Driver {
         extra: Vec<Write>,
         due: &mut VecDeque<Due>,
     ) -> Result<(Started, Ticket), StartError> {
+        self.order_start_as(tenant, (start, false), extra, due)
+    }
+
+    /// The same; `at_once` lets the run begin whatever the run strategy says.
+    pub(super) fn order_start_as(
+        &self,
+        tenant: &TenantId,
+        (start, at_once): (StartRun, bool),
+        extra: Vec<Write>,
+        due: &mut VecDeque<Due>,
+    ) -> Result<(Started, Ticket), StartError> {
         let Checked { id, now, workflow, version, given, hash } = self.checked(tenant, &start)?;
         // Numbers and keys are given away one at a time, in commit order.
         let mut starts = self.lock_starts();
@@ -205,7 +216,11 @@ impl Driver {
         }
         let number = self.next_number(&mut starts, tenant, &start.workflow)?;
         let origin = Origin::Start { number, given, cause: start.cause };
-        let new = NewRun { id, workflow, version, origin, admission: None };
+        let admission = match at_once {
+            true => Some(self.enter_at_once(&mut starts, tenant, (&start.workflow, id, number))?),
+            false => None,
+        };
+        let new = NewRun { id, workflow, version, origin, admission };
         let mut writes = extra;
         let request = RequestRecord { run: id, body_hash: hash };
         if let Some(key) = &start.idempotency_key {

@@ -5,6 +5,7 @@
 //! tenant or name can be the prefix of another's rows. Nothing here reads or
 //! writes.
 
+mod schedules;
 mod webhooks;
 mod workflows;
 
@@ -17,6 +18,9 @@ use sha2::{Digest as _, Sha256};
 
 /// The longest name of a workflow, a component, a version, a tag or a step.
 pub const NAME_BYTES_MAX: usize = 128;
+
+/// The longest name of a schedule: a workflow's, `/` and a trigger's.
+pub const SCHEDULE_BYTES_MAX: usize = 2 * NAME_BYTES_MAX + 1;
 
 /// The longest idempotency key.
 pub const REQUEST_KEY_BYTES_MAX: usize = 255;
@@ -37,7 +41,7 @@ pub const KEY_BYTES_MAX: usize = 384;
 ///
 /// Open runs come first in a tenant, so that the search for all of them looks
 /// at one row of each tenant that has none. Free for what comes later: 0x02
-/// alarms, 0x6x schedules.
+/// alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -66,6 +70,9 @@ enum Kind {
     SignalName = 0x56,
     Webhook = 0x58,
     Delivery = 0x59,
+    Schedule = 0x60,
+    Tick = 0x61,
+    Backfill = 0x62,
     Kv = 0x70,
     Secret = 0x71,
 }

@@ -22,6 +22,7 @@ mod memory;
 mod page;
 mod queries;
 mod records;
+mod schedules;
 mod signals;
 mod sled;
 mod split;
@@ -49,12 +50,16 @@ pub use error::Error;
 pub use journals::JournalRow;
 pub use keys::{
     KEY_BYTES_MAX, Key, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Prefix, REQUEST_KEY_BYTES_MAX,
-    SIGNAL_ID_BYTES_MAX, VALUE_KEY_BYTES_MAX, canonical_param,
+    SCHEDULE_BYTES_MAX, SIGNAL_ID_BYTES_MAX, VALUE_KEY_BYTES_MAX, canonical_param,
 };
 pub use line::Stats;
 pub use memory::Memory;
 pub use page::{Cursor, PAGE_ROWS_MAX, Page, Paging};
 pub use records::{AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord};
+pub use schedules::{
+    BackfillRecord, BackfillState, ScheduleRecord, TICK_RETENTION_MS, TICKS_MAX, TickOutcome,
+    TickRecord,
+};
 pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
 pub use sled::Options;
 pub use tags::TagLimit;

@@ -17,8 +17,9 @@ use segno_engine::id::{RunId, TenantId, Timestamp};
 
 const FORMAT: u8 = 1;
 
-/// The format of records in postcard, whose fields are in a fixed order.
-const COMPACT_FORMAT: u8 = 2;
+/// The format of records in postcard, whose fields are in a fixed order. 2 was
+/// that of runs without the schedule that started them.
+const COMPACT_FORMAT: u8 = 3;
 
 /// A component is kept in pieces of this size.
 const COMPONENT_CHUNK_BYTES: usize = 64 << 10;
@@ -71,6 +72,9 @@ pub struct RunRecord {
     /// When it was over.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
+    /// The schedule that started it, and the instant that it is for.
+    #[serde(default)]
+    pub schedule: Option<(String, Timestamp)>,
 }
 
 /// What one attempt logged.

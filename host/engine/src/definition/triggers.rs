@@ -101,20 +101,25 @@ pub(super) fn schedule_alone(text: &str) -> Result<Schedule, Vec<Problem>> {
         let root = Field::root(&root);
         let fields = root.fields("write a map, as in { cron: \"0 6 * * *\" }", problems)?;
         fields.check_keys(&ALONE_KEYS, problems);
-        let kind = kind(&fields, &KINDS, problems);
-        let mut uses = Vec::new();
-        let schedule = schedule(&fields, kind, &mut uses, problems);
-        for used in &uses {
-            for (message, remedy) in used.site.refused(&used.references) {
-                problems.add(used.mark, &used.path, message, remedy);
-            }
-        }
-        schedule
+        alone(&fields, problems)
     };
     match read(&mut problems) {
         Some(schedule) if problems.is_empty() => Ok(schedule),
         _ => Err(problems.finish()),
     }
+}
+
+/// The schedule that these keys say, outside of a definition.
+pub(super) fn alone(fields: &Fields<'_>, problems: &mut Problems) -> Option<Schedule> {
+    let kind = kind(fields, &KINDS, problems);
+    let mut uses = Vec::new();
+    let schedule = schedule(fields, kind, &mut uses, problems);
+    for used in &uses {
+        for (message, remedy) in used.site.refused(&used.references) {
+            problems.add(used.mark, &used.path, message, remedy);
+        }
+    }
+    schedule
 }
 
 /// The ids of the triggers so far.

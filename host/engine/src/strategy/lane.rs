@@ -173,6 +173,17 @@ impl Lane {
         }
     }
 
+    /// A new run begins whatever the strategy says; while the workflow is paused,
+    /// it is queued as any other. It counts as running for those that come later.
+    pub fn enter(&mut self, entry: Entry, paused: bool) -> Admission {
+        self.queue(entry);
+        if paused {
+            return Admission::alone(Verdict::Queue);
+        }
+        self.begin(entry);
+        Admission::alone(Verdict::Begin)
+    }
+
     /// Runs arrive together, none of them open yet; what becomes of each, in the
     /// order in which they are given. Of these `first_only` keeps the first and `last_only` the
     /// last, and what `serial_latest_only` would stop again is refused: none is

@@ -108,7 +108,8 @@ fn facts(run: &Run) -> Table {
 
 /// Who or what the run comes from.
 fn origin(run: &Run) -> Option<String> {
-    let Cause { kind, by, run: other, step } = &run.cause;
+    let Cause { kind, by, run: other, step, schedule, .. } = &run.cause;
+    let asked_by = by.as_deref();
     let by = by.as_deref().unwrap_or("nobody");
     let other = other.as_deref().unwrap_or_default();
     let step = step.as_deref().unwrap_or_default();
@@ -116,6 +117,9 @@ fn origin(run: &Run) -> Option<String> {
         ("manual", _) => Some(format!("started by {by}")),
         ("fork", _) if step.is_empty() => Some(format!("forked of {other} by {by}")),
         ("fork", _) => Some(format!("forked of {other} from step {step} by {by}")),
+        ("schedule", _) => {
+            Some(of_schedule(&run.cause, schedule.as_deref().unwrap_or_default(), asked_by))
+        }
         ("step", _) => Some(format!("step {step} of {other}")),
         (_, Some(iteration)) => {
             let parent = run.parent.as_deref().unwrap_or(other);
@@ -123,6 +127,19 @@ fn origin(run: &Run) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The instant of a schedule that a run is for, and who asked for it if it was not
+/// its turn.
+fn of_schedule(cause: &Cause, schedule: &str, by: Option<&str>) -> String {
+    let at = cause.at.as_deref().map(day_and_time).unwrap_or_default();
+    let backfill = cause.backfill.as_ref().map(|number| format!(", backfill {number}"));
+    let by = by.map(|by| format!(", asked for by {by}"));
+    format!(
+        "schedule {schedule} at {at} UTC{}{}",
+        backfill.unwrap_or_default(),
+        by.unwrap_or_default()
+    )
 }
 
 /// Why it stands as it does, and who wanted that.

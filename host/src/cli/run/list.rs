@@ -38,16 +38,20 @@ pub(super) fn perform(
         terminal.note("no runs; start one with `segno run start`");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(["RUN", "VERSION#", "STATUS", "CREATED", "TIME#", "ID", "WHY"]);
+    let mut table =
+        Table::new(["RUN", "VERSION#", "STATUS", "CREATED", "TIME#", "FROM", "ID", "WHY"]);
     for item in answer::read_all::<RunItem>(&answers)? {
         let ended = item.ended_at.as_deref();
         let time = ended.and_then(|ended| between(&item.created_at, ended)).map(duration);
+        let from = item.schedule.zip(item.scheduled_at);
+        let from = from.map(|(schedule, at)| format!("{schedule} {}", day_and_time(&at)));
         table.row([
             format!("{}#{}", item.workflow, item.number).into(),
             item.version.to_string().into(),
             Cell::status(&item.status),
             day_and_time(&item.created_at).into(),
             time.unwrap_or_default().into(),
+            from.unwrap_or_default().into(),
             Cell::inked(item.run, Ink::Faint),
             item.reason.map(|reason| status::explain(&reason)).unwrap_or_default().into(),
         ]);

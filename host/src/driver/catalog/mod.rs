@@ -17,7 +17,10 @@ pub use apply::{Applied, Apply, ApplyError};
 pub use breakpoints::BreakpointError;
 pub use change::PropertiesChange;
 pub use components::{PushError, Pushed};
+pub use note::BadNote;
+pub(super) use note::check_note;
 pub use tags::TagError;
+pub(super) use triggers::Changed;
 
 use super::{Driver, VersionSelector};
 use crate::store::{self, VersionRecord, WorkflowRecord};
@@ -119,6 +122,12 @@ impl Driver {
         let workflow = found
             .ok_or_else(|| WorkflowError::NoSuchVersion { workflow: name.to_owned(), version })?;
         Ok(Selected { record, version, workflow })
+    }
+
+    /// Lets no workflow change while it is held. It comes before every lock that
+    /// is not held across an `await`.
+    pub(super) async fn hold_workflows(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.catalog.naming.lock().await
     }
 
     /// A workflow, and nothing of its versions.

@@ -9,7 +9,7 @@ pub(super) const NOTE_BYTES_MAX: usize = 16 << 10;
 pub struct BadNote(usize);
 
 /// Whether a note may be kept.
-pub(super) fn check_note(note: Option<&str>) -> Result<(), BadNote> {
+pub(in crate::driver) fn check_note(note: Option<&str>) -> Result<(), BadNote> {
     match note.map_or(1, str::len) {
         1..=NOTE_BYTES_MAX => Ok(()),
         bytes => Err(BadNote(bytes)),

@@ -47,10 +47,10 @@ impl Driver {
     /// Orders the commit, and what follows from it for the triggers.
     fn commit_with_triggers(
         &self,
-        _tenant: &TenantId,
-        _changed: &Changed<'_>,
+        tenant: &TenantId,
+        changed: &Changed<'_>,
         writes: Vec<Write>,
     ) -> Result<Ticket, store::Error> {
-        Ok(self.0.store.commit(writes))
+        self.commit_with_schedules(tenant, changed, writes)
     }
 }

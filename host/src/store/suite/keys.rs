@@ -51,6 +51,10 @@ proptest! {
             (ta, na, ia).cmp(&(tb, nb, ib))
         );
         prop_assert_eq!(
+            Key::tick(ta, na, *ia).unwrap().cmp(&Key::tick(tb, nb, *ib).unwrap()),
+            (ta, na, ia).cmp(&(tb, nb, ib))
+        );
+        prop_assert_eq!(
             Key::component(ta, na, nb).unwrap().cmp(&Key::component(tb, nb, na).unwrap()),
             (ta, na, nb).cmp(&(tb, nb, na))
         );
@@ -139,6 +143,13 @@ proptest! {
             holds(Prefix::runs_by_workflow(ta, na).unwrap(), &of_workflow),
             same_tenant && na == nb
         );
+        let tick = Key::tick(tb, nb, *ib).unwrap();
+        prop_assert_eq!(
+            holds(Prefix::ticks(ta, na).unwrap(), &tick),
+            same_tenant && na == nb
+        );
+        prop_assert!(!holds(Prefix::schedules(ta), &tick));
+        prop_assert!(!holds(Prefix::backfills(ta, na).unwrap(), &tick));
         let signal = Key::signal(tb, nb, *ib).unwrap();
         prop_assert_eq!(
             holds(Prefix::signals(ta, na).unwrap(), &signal),

@@ -4,13 +4,15 @@
 //! What only one backend can show stands beside: `crashes` cuts the power of
 //! the memory backend and kills a process on the sled one, `directories` is
 //! about the files, `keys` about the addresses; `signals` are the rows of
-//! signals, values and secrets, `workflows` those of what is set for workflows.
+//! signals, values and secrets, `workflows` those of what is set for workflows,
+//! `schedules` those of schedules, their ticks and backfills.
 
 mod commits;
 mod crashes;
 mod directories;
 mod keys;
 mod reads;
+mod schedules;
 mod signals;
 mod webhooks;
 mod workflows;

@@ -300,6 +300,7 @@ fn run_record(id: u8, workflow: &str, number: u64) -> RunRecord {
         created_at: Timestamp(1),
         started_at: Some(Timestamp(2)),
         ended_at: None,
+        schedule: None,
     }
 }
 

@@ -177,6 +177,7 @@ fn run_record(workflow: &str, number: u8) -> RunRecord {
         created_at: Timestamp(1),
         started_at: None,
         ended_at: None,
+        schedule: None,
     }
 }
 
