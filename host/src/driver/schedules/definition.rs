@@ -147,8 +147,9 @@ fn of_tenant<'a>(
 fn schedules_of<'a>(changed: &'a Changed<'_>) -> impl Iterator<Item = &'a ScheduleTrigger> {
     let workflow = changed.active.as_ref().map(|(_, workflow)| workflow);
     let triggers = workflow.into_iter().flat_map(|workflow| &workflow.triggers);
-    triggers.filter_map(|trigger| match trigger {
-        Trigger::Schedule(schedule) => Some(schedule),
+    triggers.map(|trigger| {
+        let Trigger::Schedule(schedule) = trigger;
+        schedule
     })
 }
 
