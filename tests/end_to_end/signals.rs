@@ -53,6 +53,22 @@ fn a_signal_is_kept_as_it_was_given_and_found_again() {
     assert_eq!((numbers(&listed), &listed["next"]), (vec![2, 3], &json!("3")));
     let rest = server.get("signals/weather%2Flanded?limit=2&cursor=3");
     assert_eq!((numbers(&rest), rest.get("next")), (vec![4, 5], None));
+    let newest = server.get("signals/weather%2Flanded?newest=true&limit=2");
+    assert_eq!((numbers(&newest), &newest["next"]), (vec![5, 4], &json!("4")));
+    let rest = server.get("signals/weather%2Flanded?newest=true&cursor=4");
+    assert_eq!((numbers(&rest), rest.get("next")), (vec![3, 2, 1], None));
+    let matched = r#"{"year": {">=": 2000, "<": 2013}, "station": {"prefix": "sea"}}"#;
+    let list = ["signal", "list", "weather/landed", "--match", matched];
+    for newest in [&[][..], &["--newest"]] {
+        let found = server.json(&[&list[..], newest].concat());
+        assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+        assert_eq!(found[0]["sequence"], 1);
+    }
+    let wrong = server.segno(&["signal", "list", "weather/landed", "--match", "{\"a\": {}}"]);
+    assert!(text(&wrong.stderr).contains("`match` of param `a` names no operator"), "{wrong:?}");
+    assert_eq!(server.get("signals/weather%2Flanded/latest")["sequence"], 5);
+    let below = server.json(&["signal", "list", "--prefix", "weather/"]);
+    assert_eq!(below, json!([{ "name": "weather/landed", "last": 5 }]));
     let names = server.json(&["signal", "list"]);
     let expected = json!([{ "name": "other", "last": 1 }, { "name": "weather/landed", "last": 5 }]);
     assert_eq!(names, expected);

@@ -125,15 +125,13 @@ impl Wait {
 
     pub(crate) fn pattern(self) -> Result<Pattern> {
         let Self { name, audience, matching, since } = self;
-        let scalars = matching.as_object().is_some_and(|members| {
-            members
-                .values()
-                .all(|value| value.is_string() || value.is_number() || value.is_boolean())
-        });
-        if !scalars {
+        // What the operators take is for the host to say.
+        let is_test = |value: &Value| !(value.is_null() || value.is_array());
+        let are_tests = matching.as_object().is_some_and(|members| members.values().all(is_test));
+        if !are_tests {
             return Err(Error::fatal(format!(
-                "a signal is found by an object of strings, numbers and booleans, and `{name}` \
-                 was to match {matching}"
+                "a signal is found by an object of strings, numbers, booleans and operators, and \
+                 `{name}` was to match {matching}"
             )));
         }
         if audience == Audience::ThisRun && matching != Value::Object(Map::new()) {

@@ -42,7 +42,8 @@ fn sleeps_end_one_after_the_other_while_the_time_moves() {
 #[test]
 fn a_signal_counts_once_and_only_where_it_fits() {
     let mut script = Script::new(|_: Value| {
-        let wait = || signals::wait("paid").matching(json!({ "order": 7 }));
+        let tests = json!({ "order": { ">=": 7, "!=": 8, "in": [7, "x"] } });
+        let wait = || signals::wait("paid").matching(tests.clone());
         let first = wait().receive::<u64>()?;
         let second = wait().timeout(days(1)).receive::<u64>()?;
         assert!(wait().timeout(days(1)).receive::<u64>()?.is_none());

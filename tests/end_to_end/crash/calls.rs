@@ -16,6 +16,7 @@ steps:
     component: probe@1
     params: { calls: "${params.calls}" }
     grants: { http: ["http://127.0.0.1:*"], signals: [done] }
+    signals: [{ name: over, params: { calls: "${size(self.output.gave)}" } }, { name: over }]
 "#,
     r#"
 workflow: below
@@ -29,13 +30,15 @@ output: "${steps.probe.output.gave}"
 "#,
 ];
 
-const POINTS: [&str; 7] = [
+const POINTS: [&str; 9] = [
     "alarm fires",
     "child ordered",
     "child reports",
     "guest goes on",
     "run signal is answered",
     "run signal ordered",
+    "signal of a step is ordered",
+    "step is about to publish",
     "url is answered",
 ];
 
@@ -120,6 +123,11 @@ fn judge(mortal: &mut Mortal, service: &Service, run: &str, url: &str) {
     assert_eq!(signals.len(), 1, "{signals:?}");
     let id = signals[0]["id"].as_str().expect("a signal has an id");
     assert!(id.starts_with(&format!("{run}/probe/7/")), "{id}");
+    let over = mortal.list("signals/over");
+    let publisher = json!({ "kind": "step", "run": run, "step": "probe", "attempt": 1 });
+    assert!(over.iter().all(|signal| signal["publisher"] == publisher), "{over:?}");
+    let params: Vec<_> = over.iter().map(|signal| &signal["params"]).collect();
+    assert_eq!(params, [&json!({ "calls": 16 }), &json!({})], "each is published once, in order");
     check_events(mortal, run);
     check_events(mortal, &child);
 }

@@ -6,6 +6,7 @@ use super::context::{Context, Own};
 use super::param::{self, Param};
 use super::value::Value;
 use super::yaml::{Block, Yaml};
+use crate::signal::OPERATORS;
 
 /// What a step waits for.
 pub(super) fn dependencies(step: &Value) -> Vec<Value> {
@@ -69,11 +70,17 @@ impl Context {
                 fields.put_with(&param.name, yaml, rendered.comments);
                 continue;
             }
+            if OPERATORS.contains(&operator.as_str()) {
+                let mut test = Block::default();
+                test.put(&operator, yaml);
+                fields.put_with(&param.name, Yaml::Map(test), rendered.comments);
+                continue;
+            }
             let mut shown = Block::default();
             shown.put(&param.name, yaml);
             let shown = shown.document();
             let text = format!("`{}` {operator} cannot be waited for", shown.trim_end());
-            let remedy = "it is left out, so any value opens the gate; match exactly, or wait in a component";
+            let remedy = "it is left out, so any value opens the gate; use another operator";
             block.comments.push(format!("needs you: {text}"));
             self.notes.needs_you(&place, format!("{text}; {remedy}"));
         }
@@ -99,7 +106,7 @@ pub(super) fn outputs(context: &mut Context, source: &Source<'_>, block: &mut Bl
     for output in list.elements() {
         let name = name(output).unwrap_or_default();
         let text = format!(
-            "announces the signal {name}; let a component behind it publish {}",
+            "announces the signal {name}; write it into `signals` of the step, which may read `self` and `self.output`: {}",
             output.json()
         );
         block.comments.push(format!("needs you: announces the signal {name} over there"));

@@ -1,6 +1,7 @@
 //! The signals of a script: those to everyone in the order of arrival, those
 //! for the run in a queue per name, and the URLs that were handed out.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
@@ -72,7 +73,7 @@ impl Board {
             let fits = wanted
                 .members
                 .iter()
-                .all(|(name, value)| params.get(name).is_some_and(|given| equal(given, value)));
+                .all(|(name, tests)| params.get(name).is_some_and(|given| fits(given, tests)));
             signal.name == wanted.name && fits && !self.taken.contains(place)
         })?;
         self.taken.insert(place);
@@ -115,7 +116,41 @@ fn params(name: &str, text: &str) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// As the host compares: `2` and `2.0` are equal.
+/// As the host compares: a plain value asks for an equal one, an object names
+/// operators.
+fn fits(given: &Value, tests: &Value) -> bool {
+    match tests {
+        Value::Object(tests) => tests.iter().all(|(name, operand)| holds(name, given, operand)),
+        value => equal(given, value),
+    }
+}
+
+fn holds(operator: &str, given: &Value, operand: &Value) -> bool {
+    let order = match (given, operand) {
+        (Value::String(given), Value::String(operand)) => Some(given.cmp(operand)),
+        (Value::Number(_), Value::Number(_)) => match (given.as_i64(), operand.as_i64()) {
+            (Some(given), Some(operand)) => Some(given.cmp(&operand)),
+            _ => given.as_f64().partial_cmp(&operand.as_f64()),
+        },
+        (Value::Bool(given), Value::Bool(operand)) => Some(given.cmp(operand)),
+        _ => None,
+    };
+    match operator {
+        "=" => order.is_some_and(Ordering::is_eq),
+        "!=" => order.is_some_and(Ordering::is_ne),
+        ">" => order.is_some_and(Ordering::is_gt),
+        ">=" => order.is_some_and(Ordering::is_ge),
+        "<" => order.is_some_and(Ordering::is_lt),
+        "<=" => order.is_some_and(Ordering::is_le),
+        "in" => operand.as_array().is_some_and(|all| all.iter().any(|one| equal(given, one))),
+        "prefix" => {
+            matches!((given, operand), (Value::String(given), Value::String(prefix)) if given.starts_with(prefix.as_str()))
+        }
+        _ => false,
+    }
+}
+
+/// `2` and `2.0` are equal.
 fn equal(a: &Value, b: &Value) -> bool {
     a == b || matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b)
 }
