@@ -6,6 +6,7 @@ use super::super::{Driver, Publish, PublishError, Published};
 use super::{Hook, WebhookError, deliveries, present};
 use crate::store::{self, DeliveryOutcome, DeliveryRecord, Ticket};
 use segno_engine::id::TenantId;
+use segno_engine::signal::Publisher;
 use segno_engine::webhook::{Claim, Mapped, Request, Unfit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,8 +180,8 @@ impl Driver {
                 return (ticket, Ok(Delivered::Challenge(answer)));
             }
         };
-        let by = format!("webhook {}", admitted.hook.record.name);
-        let publish = Publish { name, id: Some(id.clone()), params, payload, by };
+        let publisher = Publisher::Webhook { source: admitted.hook.record.name.clone() };
+        let publish = Publish { name, id: Some(id.clone()), params, payload, publisher };
         let (published, detail) = match self.order_publish(&admitted.tenant, publish, Vec::new()) {
             Ok((published, _)) => (published, None),
             // The id says which delivery it is: a second one makes no other
