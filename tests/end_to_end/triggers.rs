@@ -119,8 +119,8 @@ fn every_set_starts_one_run_however_often_the_host_is_killed() {
     server.apply(PAIR);
     let url = std::sync::Mutex::new(server.url.clone());
     let published = AtomicU64::new(0);
+    let current = || url.lock().expect("nobody panics with it").clone();
     let server = std::thread::scope(|scope| {
-        let current = || url.lock().expect("nobody panics with it").clone();
         let (published, current) = (&published, &current);
         for (name, thread) in [("left", 0), ("left", 1), ("right", 0), ("right", 1)] {
             scope.spawn(move || {

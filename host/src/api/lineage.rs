@@ -248,7 +248,7 @@ fn cause(source: Source) -> CauseView {
         Source::Signals { trigger, signals } => CauseView {
             kind: "signal",
             trigger: Some(trigger),
-            signals: signals.into_iter().map(source).collect(),
+            signals: signals.into_iter().map(of_signal).collect(),
             ..none
         },
         Source::Step { run, step } => {
@@ -257,7 +257,7 @@ fn cause(source: Source) -> CauseView {
     }
 }
 
-fn source(signal: SourceSignal) -> SourceSignalView {
+fn of_signal(signal: SourceSignal) -> SourceSignalView {
     let SourceSignal { name, sequence, signal, publisher } = signal;
     let by = signal.as_ref().map(|signal| signal.publisher.to_string());
     let (run, step) = publisher.map(|(run, step)| (run.to_string(), step)).unzip();

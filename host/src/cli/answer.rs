@@ -1,6 +1,12 @@
 //! What the server answers, as far as the tables show it. `-o json` prints the
 //! answer itself, so nothing gets lost on the way through here.
 
+mod lineage;
+
+pub(super) use lineage::{
+    Firing, Lineage, LineageCause, LineageLink, SignalLineage, SignalUse, Trigger,
+};
+
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -316,114 +322,6 @@ pub(super) struct WorkflowChange {
     pub(super) by: String,
     pub(super) before: Map<String, Value>,
     pub(super) after: Map<String, Value>,
-}
-
-/// A trigger that signals set off.
-#[derive(Debug, Deserialize)]
-pub(super) struct Trigger {
-    pub(super) workflow: String,
-    pub(super) id: String,
-    pub(super) version: u64,
-    pub(super) subscribed: bool,
-    pub(super) since: String,
-    pub(super) signals: Vec<TriggerPart>,
-    pub(super) pending: u64,
-    pub(super) dropped: u64,
-    pub(super) firings: u64,
-}
-
-/// One of the signals that set a trigger off.
-#[derive(Debug, Deserialize)]
-pub(super) struct TriggerPart {
-    pub(super) name: String,
-    #[serde(rename = "match")]
-    pub(super) pattern: Box<RawValue>,
-    pub(super) join: Vec<String>,
-    pub(super) place: u64,
-}
-
-/// What became of signals that a trigger used.
-#[derive(Debug, Deserialize)]
-pub(super) struct Firing {
-    pub(super) number: u64,
-    pub(super) at: String,
-    pub(super) signals: Vec<SignalNumber>,
-    pub(super) outcome: String,
-    pub(super) run: Option<String>,
-    pub(super) repeated: Option<bool>,
-    pub(super) kept: Option<bool>,
-    pub(super) message: Option<String>,
-}
-
-/// A signal, by its name and number.
-#[derive(Debug, Deserialize)]
-pub(super) struct SignalNumber {
-    pub(super) name: String,
-    pub(super) sequence: u64,
-}
-
-/// What led to a run.
-#[derive(Debug, Deserialize)]
-pub(super) struct Lineage {
-    pub(super) items: Vec<LineageLink>,
-    pub(super) complete: bool,
-}
-
-/// A run, and what led to it.
-#[derive(Debug, Deserialize)]
-pub(super) struct LineageLink {
-    pub(super) run: String,
-    pub(super) workflow: String,
-    pub(super) number: Option<u64>,
-    pub(super) created_at: String,
-    pub(super) cause: LineageCause,
-}
-
-/// What led to a run.
-#[derive(Debug, Deserialize)]
-pub(super) struct LineageCause {
-    pub(super) kind: String,
-    pub(super) by: Option<String>,
-    pub(super) run: Option<String>,
-    pub(super) step: Option<String>,
-    pub(super) schedule: Option<String>,
-    pub(super) at: Option<String>,
-    pub(super) trigger: Option<String>,
-    #[serde(default)]
-    pub(super) signals: Vec<LineageSignal>,
-}
-
-/// A signal that led to a run, and who published it.
-#[derive(Debug, Deserialize)]
-pub(super) struct LineageSignal {
-    pub(super) name: String,
-    pub(super) sequence: u64,
-    pub(super) published_at: Option<String>,
-    pub(super) by: Option<String>,
-    pub(super) run: Option<String>,
-    pub(super) step: Option<String>,
-}
-
-/// Who published a signal, and who used it.
-#[derive(Debug, Deserialize)]
-pub(super) struct SignalLineage {
-    pub(super) name: String,
-    pub(super) sequence: u64,
-    pub(super) published_at: String,
-    pub(super) by: String,
-    pub(super) items: Vec<SignalUse>,
-    pub(super) next: Option<String>,
-}
-
-/// One use of a signal.
-#[derive(Debug, Deserialize)]
-pub(super) struct SignalUse {
-    pub(super) run: String,
-    pub(super) workflow: Option<String>,
-    pub(super) number: Option<u64>,
-    pub(super) step: Option<String>,
-    pub(super) trigger: Option<String>,
-    pub(super) at: String,
 }
 
 /// A tag with a limit.

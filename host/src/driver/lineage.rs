@@ -135,7 +135,7 @@ impl Driver {
         }
     }
 
-    fn beginning(&self, tenant: &TenantId, run: RunId) -> Result<Option<Beginning>, store::Error> {
+    fn first_event_of(&self, tenant: &TenantId, run: RunId) -> Result<Option<Beginning>, store::Error> {
         let page = self.0.store.events(tenant, run, 0, 1)?;
         let Some((_, bytes)) = page.into_iter().next() else { return Ok(None) };
         let record = Record::decode(&bytes)
@@ -151,7 +151,7 @@ impl Driver {
 
     /// The run, or for an iteration the run that it belongs to.
     fn numbered(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunId>, store::Error> {
-        Ok(self.beginning(tenant, run)?.map(|beginning| match beginning.origin {
+        Ok(self.first_event_of(tenant, run)?.map(|beginning| match beginning.origin {
             Origin::Iteration { root, .. } => root,
             Origin::Start { .. } | Origin::Child { .. } => run,
         }))
@@ -163,7 +163,7 @@ impl Driver {
         run: RunId,
         depth: u32,
     ) -> Result<Option<Link>, store::Error> {
-        let Some(Beginning { workflow, version, origin, at }) = self.beginning(tenant, run)? else {
+        let Some(Beginning { workflow, version, origin, at }) = self.first_event_of(tenant, run)? else {
             return Ok(None);
         };
         let number = origin.number();
@@ -208,7 +208,7 @@ impl Driver {
         run: RunId,
         step: StepIndex,
     ) -> Result<Option<String>, store::Error> {
-        let Some(Beginning { workflow, version, origin, .. }) = self.beginning(tenant, run)? else {
+        let Some(Beginning { workflow, version, origin, .. }) = self.first_event_of(tenant, run)? else {
             return Ok(None);
         };
         let Some(workflow) = self.workflow(tenant, &workflow, version)? else { return Ok(None) };
