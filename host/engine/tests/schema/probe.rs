@@ -19,15 +19,7 @@ pub fn full() -> Value {
             "q": 1,
             "r": { "type": "int", "optional": true }
         },
-        "triggers": [
-            {
-                "cron": "0 6 * * *", "id": "t", "timezone": "Europe/Berlin",
-                "start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "jitter": "30s",
-                "overlap": "skip", "catch_up": "1d", "ambiguous": "twice", "paused": true,
-                "params": { "p": "${schedule.at}" }
-            },
-            { "every": "15m" }
-        ],
+        "triggers": triggers(),
         "steps": [
             { "id": "a", "component": "hello" },
             {
@@ -81,6 +73,19 @@ pub fn full() -> Value {
         ],
         "output": "${params.p}"
     })
+}
+
+/// Triggers with every key.
+fn triggers() -> Value {
+    json!([
+        {
+            "cron": "0 6 * * *", "id": "t", "timezone": "Europe/Berlin",
+            "start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "jitter": "30s",
+            "overlap": "skip", "catch_up": "1d", "ambiguous": "twice", "paused": true,
+            "params": { "p": "${schedule.at}" }
+        },
+        { "every": "15m" }
+    ])
 }
 
 /// Values that are right in one place or another, and their neighbours that are not.
