@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// Every run of a workflow.
-    fn runs_of(&self, workflow: &str) -> Vec<RunId> {
+    fn runs_of_workflow(&self, workflow: &str) -> Vec<RunId> {
         let store = self.driver().store();
         self.block(store.barrier().durable()).expect("the store is sound");
         let page = store.runs(&self.tenant, Some(workflow), &Paging::first(1_000));
@@ -105,7 +105,7 @@ fn a_join_fires_once_for_each_pair_behind_its_subscription() {
     let runs = stage.started("w", "pair");
     let got: Vec<_> = runs.iter().map(|run| stage.got(*run)).collect();
     assert_eq!(got, [json!([2, 2]), json!([4, 3])]);
-    assert_eq!(stage.runs_of("w").len(), 2);
+    assert_eq!(stage.runs_of_workflow("w").len(), 2);
     let origin = stage.run(runs[0]).origin().clone();
     let segno_engine::event::Origin::Start { cause, .. } = origin else { panic!("{origin:?}") };
     let signals = vec![("left".to_owned(), 2), ("right".to_owned(), 2)];
@@ -127,7 +127,7 @@ fn both_halves_at_once_start_exactly_one_run() {
     assert_eq!((known.firings, known.pending, known.dropped), (ROUNDS, 0, 0));
     let runs: BTreeSet<_> = stage.started("w", "pair").into_iter().collect();
     assert_eq!(runs.len() as u64, ROUNDS);
-    assert_eq!(stage.runs_of("w").len() as u64, ROUNDS);
+    assert_eq!(stage.runs_of_workflow("w").len() as u64, ROUNDS);
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn two_to_eight_names_make_a_set() {
     }
     for names in 2..=8_u64 {
         let workflow = format!("w{names}");
-        stage.comes_to(1, || stage.runs_of(&workflow).len());
+        stage.comes_to(1, || stage.runs_of_workflow(&workflow).len());
         let expected: Vec<_> = (0..names).map(|n| format!("n{n}")).collect();
-        assert_eq!(stage.got(stage.runs_of(&workflow)[0]), json!(expected));
+        assert_eq!(stage.got(stage.runs_of_workflow(&workflow)[0]), json!(expected));
     }
 }
 
@@ -170,7 +170,7 @@ fn conditions_and_params_see_what_signals_say() {
     paid("b", 7, json!({}));
     let known = stage.until_seen("w", "signal-1", &[("paid", 5)]);
     assert_eq!(known.firings, 3);
-    let runs = stage.runs_of("w");
+    let runs = stage.runs_of_workflow("w");
     assert_eq!(runs.len(), 1);
     let expected = json!({ "first": "x", "by": "signal-1", "what": "paid 1 a" });
     assert_eq!(stage.got(runs[0]), expected);
@@ -190,7 +190,7 @@ fn params_that_do_not_fit_are_a_failed_firing() {
     let outcome = stage.firings("w", "signal-1").remove(0).outcome;
     let Outcome::Failed { message } = outcome else { panic!("{outcome:?}") };
     assert!(message.contains("gott"), "{message}");
-    assert_eq!(stage.runs_of("w"), []);
+    assert_eq!(stage.runs_of_workflow("w"), []);
 }
 
 #[test]
@@ -214,9 +214,9 @@ fn a_set_whose_condition_is_false_is_used_or_kept() {
     let (uses, keeps) =
         (stage.until_seen("uses", "t", &seen), stage.until_seen("keeps", "t", &seen));
     assert_eq!((uses.firings, uses.pending), (2, 0), "4 and 4 are gone, 5 and 6 fire");
-    assert_eq!(stage.got(stage.runs_of("uses")[0]), json!([5, 6]));
+    assert_eq!(stage.got(stage.runs_of_workflow("uses")[0]), json!([5, 6]));
     assert_eq!((keeps.firings, keeps.pending), (3, 2), "4 and 4, 4 and 6, 5 and 4");
-    assert_eq!(stage.got(stage.runs_of("keeps")[0]), json!([4, 6]));
+    assert_eq!(stage.got(stage.runs_of_workflow("keeps")[0]), json!([4, 6]));
     let outcomes: Vec<_> =
         stage.firings("keeps", "t").into_iter().map(|firing| firing.outcome).collect();
     assert!(matches!(outcomes[0], Outcome::False { kept: true }), "{outcomes:?}");
@@ -250,7 +250,7 @@ fn two_sets_with_one_key_start_one_run() {
         [false, true, false, true]
     );
     assert!(of[0].0 == of[1].0 && of[0].0 == of[3].0 && of[0].0 != of[2].0);
-    assert_eq!(stage.runs_of("w").len(), 2);
+    assert_eq!(stage.runs_of_workflow("w").len(), 2);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn triggers_follow_the_active_version() {
     assert_eq!(stage.trigger("w", "pair").pending, 1);
     stage.publish(signal("right", json!({ "date": 1 })));
     stage.until_seen("w", "pair", &[("left", 1), ("right", 1)]);
-    let runs = stage.runs_of("w");
+    let runs = stage.runs_of_workflow("w");
     assert_eq!((runs.len(), stage.run(runs[0]).version()), (1, version));
     // One that says something else waits from now on.
     stage.publish(signal("left", json!({ "day": 2 })));
@@ -287,7 +287,7 @@ fn triggers_follow_the_active_version() {
     assert_eq!((known.firings, known.pending), (1, 1));
     // A workflow that is gone has no triggers.
     stage.comes_to(0, || {
-        let runs = stage.runs_of("w").into_iter();
+        let runs = stage.runs_of_workflow("w").into_iter();
         runs.filter(|run| stage.run(*run).status().is_open()).count()
     });
     stage.block(driver.delete_workflow(&stage.tenant, "w", BY)).expect("its runs are over");
@@ -338,7 +338,7 @@ fn every_set_starts_one_run_whenever_the_host_ends() {
         let sets: u64 = days.values().map(|(left, right)| left.min(right)).sum();
         prop_assert_eq!(known.firings, sets);
         prop_assert_eq!(known.pending, lefts + rights - 2 * sets);
-        let runs = stage.runs_of("w");
+        let runs = stage.runs_of_workflow("w");
         prop_assert_eq!(runs.len() as u64, sets);
         // No signal is in two sets, and the two of a set have one day.
         let mut used = BTreeSet::new();
@@ -363,8 +363,8 @@ fn lineage_leads_from_a_signal_to_who_published_it_and_who_used_it() {
     stage.apply("{ workflow: above, steps: [{ id: below, workflow: source }] }");
     let above = stage.start("above");
     assert_eq!(stage.end(above), "succeeded");
-    stage.comes_to(1, || stage.runs_of("w").len());
-    let run = stage.runs_of("w")[0];
+    stage.comes_to(1, || stage.runs_of_workflow("w").len());
+    let run = stage.runs_of_workflow("w")[0];
     let lineage = |depth: u32, runs: usize| {
         let lineage = stage.driver().lineage(&stage.tenant, run, (depth, runs));
         stage.block(lineage).expect("there is such a run")

@@ -19,23 +19,7 @@ pub fn full() -> Value {
             "q": 1,
             "r": { "type": "int", "optional": true }
         },
-        "triggers": [
-            {
-                "cron": "0 6 * * *", "id": "t", "timezone": "Europe/Berlin",
-                "start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "jitter": "30s",
-                "overlap": "skip", "catch_up": "1d", "ambiguous": "twice", "paused": true,
-                "params": { "p": "${schedule.at}" }
-            },
-            { "every": "15m" },
-            {
-                "signal": { "name": "s", "match": { "m": 1 } }, "when": "true",
-                "when_false": "consume", "params": { "p": "${signal.id}" }, "key": "k"
-            },
-            {
-                "signals": [{ "name": "s", "match": { "m": 1 }, "join": ["j"] }],
-                "when": "signals[0].params.n > 1", "when_false": "keep"
-            }
-        ],
+        "triggers": triggers(),
         "steps": [
             { "id": "a", "component": "hello" },
             {
@@ -90,6 +74,27 @@ pub fn full() -> Value {
         ],
         "output": "${params.p}"
     })
+}
+
+/// Triggers with every key.
+fn triggers() -> Value {
+    json!([
+        {
+            "cron": "0 6 * * *", "id": "t", "timezone": "Europe/Berlin",
+            "start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "jitter": "30s",
+            "overlap": "skip", "catch_up": "1d", "ambiguous": "twice", "paused": true,
+            "params": { "p": "${schedule.at}" }
+        },
+        { "every": "15m" },
+        {
+            "signal": { "name": "s", "match": { "m": 1 } }, "when": "true",
+            "when_false": "consume", "params": { "p": "${signal.id}" }, "key": "k"
+        },
+        {
+            "signals": [{ "name": "s", "match": { "m": 1 }, "join": ["j"] }],
+            "when": "signals[0].params.n > 1", "when_false": "keep"
+        }
+    ])
 }
 
 /// Values that are right in one place or another, and their neighbours that are not.

@@ -197,7 +197,8 @@ impl Driver {
             ..StartRun::new(&entry.record.workflow, params_at(spec, entry.local_name(), *at)?)
         };
         let at_once = backfill.is_none() && spec.spec().overlap == Overlap::AllowAll;
-        let (started, _) = self.order_start_then(&id.0, (start, at_once), |_, _| Ok(writes), due)?;
+        let (started, _) =
+            self.order_start_then(&id.0, (start, at_once), |_, _| Ok(writes), due)?;
         Ok(started.repeated)
     }
 
