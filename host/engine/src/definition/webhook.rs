@@ -80,7 +80,7 @@ fn read(
     let name = name(fields, problems);
     let secrets = secrets(fields, has_secret, problems);
     let form = form(fields, problems);
-    let tolerance_ms = tolerance(fields, form.as_ref(), problems);
+    let tolerance_ms = tolerance(fields, problems);
     let signal = signal(fields, problems);
     let params = params(fields, problems);
     let payload = fields.get("payload").map(|field| field.template_with(NAMES, problems));
@@ -234,13 +234,15 @@ fn hmac(fields: &Fields<'_>, problems: &mut Problems) -> Option<Form> {
     Some(Form::Hmac { header: header?, encoding, prefix })
 }
 
-fn tolerance(fields: &Fields<'_>, form: Option<&Form>, problems: &mut Problems) -> Option<u64> {
+fn tolerance(fields: &Fields<'_>, problems: &mut Problems) -> Option<u64> {
     let Some(field) = fields.get("tolerance") else { return Some(TOLERANCE_MS_DEFAULT) };
-    if let Some(form) = form.filter(|form| !form.is_dated()) {
-        let message = format!("a request of kind {} does not say when it was signed", form.kind());
+    // Also said where something else is wrong with the kind.
+    let kind = fields.get("kind").map(|kind| kind.node.to_json());
+    if let Some(kind) = kind.as_ref().and_then(Value::as_str)
+        && matches!(kind, "github" | "hmac")
+    {
+        let message = format!("a request of kind {kind} does not say when it was signed");
         problems.add(field.key_mark, &field.path, message, "remove it");
-    } else if form.is_none() && fields.get("kind").is_some() {
-        return None;
     }
     field.duration_ms(TOLERANCE_MS_MAX, problems)
 }
