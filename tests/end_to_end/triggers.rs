@@ -2,6 +2,7 @@
 //! starts one run however often the host is killed.
 
 use crate::server::{Server, text};
+use segno_engine::definition::read_moment;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,6 +93,13 @@ fn a_trigger_is_shown_with_what_became_of_its_signals() {
     assert_eq!(server.get("triggers/pair/both")["subscribed"], false);
 }
 
+/// Runs once a second, beside the signals.
+const TICK: &str = r#"
+workflow: tick
+triggers: [{ id: second, every: 1s }]
+steps: [{ id: one, noop: true }]
+"#;
+
 /// How many signals of each name are published, and how often the host dies.
 const SIGNALS: u64 = 600;
 const KILLS: u64 = 50;
@@ -113,10 +121,21 @@ fn publish_surely(url: &dyn Fn() -> String, name: &str, number: u64) {
     }
 }
 
+/// Each second from the first to the last has one run.
+fn assert_every_second(runs: &[Value]) {
+    let own = runs.iter().filter(|run| run["schedule"] == "tick/second");
+    let moment = |run: &Value| run["scheduled_at"].as_str().and_then(read_moment);
+    let mut seconds: Vec<_> = own.map(|run| moment(run).expect("a moment").0 / 1_000).collect();
+    seconds.sort_unstable();
+    assert!(!seconds.is_empty());
+    assert!(seconds.windows(2).all(|two| two[1] == two[0] + 1), "{seconds:?}");
+}
+
 #[test]
 fn every_set_starts_one_run_however_often_the_host_is_killed() {
     let server = Server::start();
     server.apply(PAIR);
+    server.apply(TICK);
     let url = std::sync::Mutex::new(server.url.clone());
     let published = AtomicU64::new(0);
     let current = || url.lock().expect("nobody panics with it").clone();
@@ -152,8 +171,11 @@ fn every_set_starts_one_run_however_often_the_host_is_killed() {
             .collect()
     };
     let (lefts, rights) = (day_of("left", "day"), day_of("right", "date"));
+    server.json(&["schedule", "pause", "tick/second"]);
     let runs = all(&server, "runs");
-    assert_eq!(runs.len() as u64, SIGNALS, "as many runs as days");
+    let of_signals = runs.iter().filter(|run| run["workflow"] == "pair").count();
+    assert_eq!(of_signals as u64, SIGNALS, "as many runs as days");
+    assert_every_second(&runs);
     let mut days = BTreeSet::new();
     for firing in all(&server, "triggers/pair/both/firings") {
         let sequence =
