@@ -52,7 +52,7 @@ fn once(names: &[String]) -> Vec<String> {
 }
 
 /// Plays one move on both; who was granted by it.
-fn play(permits: &mut Permits<u8>, model: &mut Model, one: &Move) -> Vec<u8> {
+fn play(permits: &mut Permits<u8>, model: &mut Model<u8>, one: &Move) -> Vec<u8> {
     match one {
         Move::SetLimit(name, limit) => {
             let granted = permits.set_limit(name, *limit);
@@ -81,7 +81,7 @@ fn play(permits: &mut Permits<u8>, model: &mut Model, one: &Move) -> Vec<u8> {
 }
 
 /// Both know the same of everybody and of every name.
-fn agree(permits: &Permits<u8>, model: &Model) {
+fn agree(permits: &Permits<u8>, model: &Model<u8>) {
     for holder in 0..HOLDERS {
         assert_eq!(permits.holds(&holder), model.holding.contains_key(&holder));
         let expected = model.waits_for(holder).map(|name| Shortage {
