@@ -4,6 +4,7 @@
 mod pattern;
 mod publisher;
 
+pub(crate) use self::pattern::meant_operator;
 pub use self::pattern::{OPERATORS, Pattern, Test, VALUES_MAX, check_test};
 pub use self::publisher::Publisher;
 

@@ -7,7 +7,9 @@ use super::node::{Kind, shown};
 use super::reader::Reader;
 use super::setting;
 use super::site::Site;
-use crate::signal::{OPERATORS, PARAMS_MAX, TEXT_BYTES_MAX, VALUES_MAX, check_name, check_test};
+use crate::signal::{
+    OPERATORS, PARAMS_MAX, TEXT_BYTES_MAX, VALUES_MAX, check_name, check_test, meant_operator,
+};
 use crate::template::Template;
 
 /// Reads the `match` of whatever looks for signals.
@@ -52,8 +54,10 @@ fn operators(name: &str, field: &Field<'_>, fields: &Fields<'_>, reader: &mut Re
     }
     for (operator, operand) in fields.all() {
         if !OPERATORS.contains(&operator) {
-            let all = format!("use one of {known}");
-            let remedy = reader.problems.did_you_mean(operator, Some(&all), || OPERATORS.to_vec());
+            let remedy = match meant_operator(operator) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => format!("use one of {known}"),
+            };
             let message = format!("there is no operator {}", shown(operator));
             reader.problems.add(operand.key_mark, &field.path, message, remedy);
         } else if operator == "in" {

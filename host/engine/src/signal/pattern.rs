@@ -227,9 +227,9 @@ impl Test {
     }
 }
 
-/// Says that there is no such operator, and which may be meant.
-fn unknown_operator(name: &str, operator: &str) -> String {
-    let meant = match operator {
+/// Which operator may be meant by this.
+pub(crate) fn meant_operator(operator: &str) -> Option<&'static str> {
+    match operator {
         "==" | "eq" => Some("="),
         "<>" | "ne" => Some("!="),
         "=>" | "ge" | "gte" => Some(">="),
@@ -237,7 +237,12 @@ fn unknown_operator(name: &str, operator: &str) -> String {
         "gt" => Some(">"),
         "lt" => Some("<"),
         _ => closest(operator, OPERATORS),
-    };
+    }
+}
+
+/// Says that there is no such operator, and which may be meant.
+fn unknown_operator(name: &str, operator: &str) -> String {
+    let meant = meant_operator(operator);
     let meant = meant.map(|meant| format!("use {meant:?}, or one of {}", OPERATORS.join(" ")));
     let remedy = meant.unwrap_or_else(|| format!("use one of {}", OPERATORS.join(" ")));
     format!("`match` of param `{name}`: there is no operator {operator:?}; {remedy}")

@@ -113,6 +113,9 @@ fn show_step(step: &Step, body: &Body, indent: &str, out: &mut String) {
     for (name, kind) in step.outputs.iter().flatten() {
         let _ = writeln!(out, "{inner}gives {name}: {kind}");
     }
+    if let Some(signals) = &step.signals {
+        let _ = writeln!(out, "{inner}publishes {signals}");
+    }
     if let StepKind::Call(call) = kind {
         if call.limits != Limits::default() {
             let _ = writeln!(out, "{inner}{:?}", call.limits);
