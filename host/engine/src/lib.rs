@@ -15,6 +15,7 @@ pub mod effect;
 pub mod event;
 pub mod expression;
 pub mod failure;
+pub mod fork;
 pub mod grant;
 pub mod id;
 pub mod import;

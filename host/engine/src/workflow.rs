@@ -10,6 +10,7 @@ use crate::setting::Setting;
 use crate::strategy::RunStrategy;
 use crate::template::Template;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One version of a workflow.
 #[derive(Debug)]
@@ -61,6 +62,25 @@ impl Body {
             step.kind.inner().is_none() && !matches!(step.kind, StepKind::Subworkflow(_))
         };
         self.steps.iter().filter(is_leaf).count() as u64
+    }
+
+    /// The step and everything that waits for it, directly or not.
+    pub fn dependents(&self, step: StepIndex) -> BTreeSet<StepIndex> {
+        let mut all = BTreeSet::from([step]);
+        let mut next = vec![step];
+        while let Some(step) = next.pop() {
+            for dependent in &self.steps[step as usize].needed_by {
+                if all.insert(*dependent) {
+                    next.push(*dependent);
+                }
+            }
+        }
+        all
+    }
+
+    /// The place of the step with this id, which is in no loop.
+    pub(crate) fn place(&self, id: &str) -> Option<StepIndex> {
+        self.steps.iter().position(|step| step.id == id).map(|place| place as StepIndex)
     }
 
     fn step(&self, id: &str) -> Option<&Step> {

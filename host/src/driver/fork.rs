@@ -4,13 +4,11 @@
 use super::actions::ActionError;
 use super::start::Before;
 use super::{Driver, Error, StartError, StartRun, Started, VersionSelector};
-use segno_engine::event::{Carried, Cause, Kept};
-use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::event::Cause;
+use segno_engine::id::{RunId, TenantId};
 use segno_engine::params::{Bound, ParamSource};
-use segno_engine::run::{Run, StepState};
-use segno_engine::workflow::{Body, Step, Workflow};
+use segno_engine::workflow::Workflow;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// What a fork is made of.
 #[derive(Debug, Clone)]
@@ -50,7 +48,8 @@ impl Driver {
         let selected = self.workflow_selected(tenant, &name, version).map_err(StartError::from)?;
         let carried = match &fork.from {
             None => Vec::new(),
-            Some(from) => carried(old, &selected.workflow, from)
+            Some(from) => old
+                .carried_to(&selected.workflow, from)
                 .map_err(|why| ActionError::NoSuchStep { run: fork.of, path: from.clone(), why })?,
         };
         let from = fork.from.unwrap_or_default();
@@ -90,59 +89,4 @@ fn carried_step_params(before: &Value, workflow: &Workflow) -> Map<String, Value
         }
     }
     carried
-}
-
-/// What the new run takes over: the steps that are complete in the old one and
-/// neither are `from` nor depend on it in the new one.
-fn carried(old: &Run, workflow: &Workflow, from: &str) -> Result<Vec<Carried>, String> {
-    let body = &workflow.body;
-    let Some(first) = place(body, from) else {
-        let ids: Vec<_> = body.steps.iter().map(|step| step.id.as_str()).take(20).collect();
-        return Err(format!(
-            "the version has no such step outside of loops, but {}",
-            ids.join(", ")
-        ));
-    };
-    let mut anew = dependents(body, first);
-    // What needs a step that runs anew runs anew, too.
-    for (index, step) in body.steps.iter().enumerate() {
-        let known = place(old.body(), &step.id);
-        let complete = known.is_some_and(|known| old.steps()[known as usize].state.is_complete());
-        if !complete {
-            anew.extend(dependents(body, index as StepIndex));
-        }
-    }
-    let carry = |(index, step): (usize, &Step)| {
-        let index = index as StepIndex;
-        let known = place(old.body(), &step.id).filter(|_| !anew.contains(&index))?;
-        let known = &old.steps()[known as usize];
-        let kept = match &known.state {
-            StepState::Succeeded { output } => Kept::Succeeded(output.clone()),
-            StepState::CompletedWithError { failure, output } => {
-                Kept::CompletedWithError(failure.clone(), output.clone())
-            }
-            StepState::Skipped { by } => Kept::Skipped { by: by.clone() },
-            StepState::Unsatisfied { .. } => Kept::Unsatisfied,
-            _ => return None,
-        };
-        Some(Carried { step: index, input: known.input.clone(), kept })
-    };
-    Ok(body.steps.iter().enumerate().filter_map(carry).collect())
-}
-
-fn place(body: &Body, id: &str) -> Option<StepIndex> {
-    body.steps.iter().position(|step| step.id == id).map(|place| place as StepIndex)
-}
-
-fn dependents(body: &Body, step: StepIndex) -> BTreeSet<StepIndex> {
-    let mut all = BTreeSet::from([step]);
-    let mut next = vec![step];
-    while let Some(step) = next.pop() {
-        for dependent in &body.steps[step as usize].needed_by {
-            if all.insert(*dependent) {
-                next.push(*dependent);
-            }
-        }
-    }
-    all
 }

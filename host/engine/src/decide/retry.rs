@@ -52,7 +52,7 @@ fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
             Err(step_not_allowed(run, step, "retry"))
         }
         RetryTarget::From(step) | RetryTarget::Child(step, _) => {
-            let mut fresh = dependents(run, step);
+            let mut fresh = run.body().dependents(step);
             // What failed goes on where it was.
             if !run.state_of(step).is_some_and(StepState::is_complete) {
                 fresh.remove(&step);
@@ -66,8 +66,12 @@ fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
             if !can_go_on(run, step, index) {
                 return Err(iteration_not_allowed(run, step, index));
             }
-            let fresh: Vec<_> =
-                dependents(run, step).into_iter().filter(|dependent| *dependent != step).collect();
+            let fresh: Vec<_> = run
+                .body()
+                .dependents(step)
+                .into_iter()
+                .filter(|dependent| *dependent != step)
+                .collect();
             let steps = with_cancelled(run, &fresh).into_iter().filter(|it| *it != step);
             Ok(vec![retried(run, retry, (steps.collect(), fresh))])
         }
@@ -151,18 +155,4 @@ fn iteration_not_allowed(run: &Run, step: StepIndex, index: u32) -> Rejection {
         action: "retry",
         allowed: allowed.collect(),
     }
-}
-
-/// The step and everything that waits for it, directly or not.
-fn dependents(run: &Run, step: StepIndex) -> BTreeSet<StepIndex> {
-    let mut all = BTreeSet::from([step]);
-    let mut next = vec![step];
-    while let Some(step) = next.pop() {
-        for dependent in &run.body().steps[step as usize].needed_by {
-            if all.insert(*dependent) {
-                next.push(*dependent);
-            }
-        }
-    }
-    all
 }
