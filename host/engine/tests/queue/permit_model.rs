@@ -1,17 +1,23 @@
 //! Permits as one would write them first: one list of those who wait, gone
-//! through from its start whenever anything may have become free.
+//! through from its start whenever anything may have become free. The simulation
+//! goes by it, too.
 
 use std::collections::BTreeMap;
 
 /// Who holds and who waits, in the order of arrival.
-#[derive(Default)]
-pub struct Model {
+pub struct Model<K> {
     pub limits: BTreeMap<String, u32>,
-    pub holding: BTreeMap<u8, Vec<String>>,
-    pub waiting: Vec<(u8, Vec<String>)>,
+    pub holding: BTreeMap<K, Vec<String>>,
+    pub waiting: Vec<(K, Vec<String>)>,
 }
 
-impl Model {
+impl<K> Default for Model<K> {
+    fn default() -> Self {
+        Self { limits: BTreeMap::new(), holding: BTreeMap::new(), waiting: Vec::new() }
+    }
+}
+
+impl<K: Ord + Copy> Model<K> {
     pub fn held(&self, name: &str) -> u32 {
         let holding = |names: &&Vec<String>| names.iter().any(|held| held == name);
         self.holding.values().filter(holding).count() as u32
@@ -25,12 +31,12 @@ impl Model {
     }
 
     /// The name that the holder waits for, if it waits.
-    pub fn waits_for(&self, holder: u8) -> Option<&String> {
+    pub fn waits_for(&self, holder: K) -> Option<&String> {
         let (_, names) = self.waiting.iter().find(|(waiting, _)| *waiting == holder)?;
         self.short(names)
     }
 
-    pub fn set_limit(&mut self, name: &str, limit: Option<u32>) -> Vec<u8> {
+    pub fn set_limit(&mut self, name: &str, limit: Option<u32>) -> Vec<K> {
         match limit {
             Some(limit) => self.limits.insert(name.to_owned(), limit),
             None => self.limits.remove(name),
@@ -39,7 +45,7 @@ impl Model {
     }
 
     /// The name that it waits for; nothing if it has all.
-    pub fn acquire(&mut self, holder: u8, names: &[String]) -> Option<String> {
+    pub fn acquire(&mut self, holder: K, names: &[String]) -> Option<String> {
         let waits = self.waiting.iter().any(|(waiting, _)| *waiting == holder);
         if !waits && !self.holding.contains_key(&holder) {
             self.waiting.push((holder, names.to_vec()));
@@ -49,18 +55,25 @@ impl Model {
         self.waits_for(holder).cloned()
     }
 
-    pub fn hold(&mut self, holder: u8, names: &[String]) {
+    pub fn hold(&mut self, holder: K, names: &[String]) {
         self.waiting.retain(|(waiting, _)| *waiting != holder);
         self.holding.entry(holder).or_insert_with(|| names.to_vec());
     }
 
-    pub fn release(&mut self, holder: u8) -> Vec<u8> {
+    pub fn renew(&mut self, holder: K, names: &[String]) -> Vec<K> {
+        let waiting = self.waiting.iter_mut().filter(|(waiting, _)| *waiting == holder);
+        let known = waiting.map(|(_, known)| known).chain(self.holding.get_mut(&holder));
+        known.for_each(|known| *known = names.to_vec());
+        self.grant()
+    }
+
+    pub fn release(&mut self, holder: K) -> Vec<K> {
         self.holding.remove(&holder);
         self.waiting.retain(|(waiting, _)| *waiting != holder);
         self.grant()
     }
 
-    fn grant(&mut self) -> Vec<u8> {
+    fn grant(&mut self) -> Vec<K> {
         let mut granted = Vec::new();
         for (holder, names) in std::mem::take(&mut self.waiting) {
             if self.short(&names).is_some() {
