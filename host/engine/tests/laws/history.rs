@@ -62,8 +62,13 @@ impl History {
     /// they are, the simpler it is.
     pub fn random(numbers: Vec<u32>) -> Self {
         let mut choices = Choices::new(numbers.into_iter());
-        let bounds =
-            Bounds { steps_max: 6, depth_max: 2, has_timeouts: true, has_subworkflows: true };
+        let bounds = Bounds {
+            steps_max: 6,
+            depth_max: 2,
+            has_timeouts: true,
+            has_subworkflows: true,
+            has_tags: false,
+        };
         let plan = Plan::random(&mut choices, bounds);
         let workflow = catalog::check(&plan.definition()).expect("a plan is valid");
         let id = RunId::new(Timestamp(1_000_000), 7);

@@ -10,6 +10,10 @@ pub use text::numbers;
 
 /// A workflow.
 pub struct Plan {
+    /// Its name.
+    pub name: &'static str,
+    /// How many steps of a run and all below it run at once.
+    pub run_step_concurrency: Option<u32>,
     /// Its `timeout`.
     pub timeout_ms: Option<u32>,
     /// Its steps.
@@ -40,6 +44,8 @@ pub struct Step {
     pub timeout_ms: Option<u32>,
     /// Its `failure_mode`, if it is not the usual one.
     pub failure_mode: Option<FailureMode>,
+    /// Its `tags`.
+    pub tags: Vec<&'static str>,
 }
 
 /// What its failure means for the run, beside the usual.
@@ -131,6 +137,9 @@ pub enum Shape {
     Unknown,
 }
 
+/// The tags that steps may have.
+pub const TAGS: [&str; 3] = ["cpu", "disk", "net"];
+
 /// What steps of a plan may do.
 #[derive(Clone, Copy)]
 pub struct Bounds {
@@ -142,6 +151,8 @@ pub struct Bounds {
     pub has_timeouts: bool,
     /// Whether steps may run the other workflow.
     pub has_subworkflows: bool,
+    /// Whether steps may have tags.
+    pub has_tags: bool,
 }
 
 impl Plan {
@@ -151,7 +162,7 @@ impl Plan {
         let timeout_ms = timed.then(|| 1_000 + choices.below(60_000));
         let mut author = Author { choices, bounds, numbers: 0 };
         let body = author.body(&Seen::default(), 0);
-        Self { timeout_ms, body }
+        Self { name: "random", run_step_concurrency: None, timeout_ms, body }
     }
 }
 
@@ -207,6 +218,7 @@ impl Author<'_> {
             _ => None,
         };
         let timed = self.bounds.has_timeouts && self.choices.chance(30);
+        let tags = self.tags(&kind);
         Step {
             number,
             needs,
@@ -215,7 +227,13 @@ impl Author<'_> {
             retry: [(); 3].map(|()| self.choices.below(4)),
             timeout_ms: timed.then(|| 100 + self.choices.below(20_000)),
             failure_mode,
+            tags,
         }
+    }
+
+    fn tags(&mut self, kind: &Kind) -> Vec<&'static str> {
+        let may_have = self.bounds.has_tags && matches!(kind, Kind::Call(_));
+        TAGS.into_iter().filter(|_| may_have && self.choices.chance(15)).collect()
     }
 
     fn kind(&mut self, number: usize, seen: &Seen, depth: u32) -> Kind {

@@ -8,10 +8,13 @@ impl Plan {
     /// The definition, as an author would write it.
     pub fn definition(&self) -> String {
         let mut text = Map::new();
-        text.insert("workflow".into(), json!("random"));
+        text.insert("workflow".into(), json!(self.name));
         text.insert("params".into(), json!({ "k": { "type": "int", "value": 1 } }));
         if let Some(timeout) = self.timeout_ms {
             text.insert("timeout".into(), json!(format!("{timeout}ms")));
+        }
+        if let Some(most) = self.run_step_concurrency {
+            text.insert("run_step_concurrency".into(), json!(most));
         }
         write_body(&self.body, None, &mut text);
         serde_json::to_string_pretty(&text).expect("a tree of JSON has a text")
@@ -53,6 +56,9 @@ fn write_step(step: &Step) -> Value {
             FailureMode::Immediately => "fail_immediately",
         };
         text.insert("failure_mode".into(), json!(mode));
+    }
+    if !step.tags.is_empty() {
+        text.insert("tags".into(), json!(step.tags));
     }
     match &step.kind {
         Kind::Noop(number) => {

@@ -2,7 +2,7 @@
 //! checks what must hold whatever happened.
 
 use crate::log::Log;
-use segno_engine::event::{Event, IterationResult, Origin, Record, Stop};
+use segno_engine::event::{Cause, Event, IterationResult, Origin, Record, Stop};
 use segno_engine::failure::FailureKind;
 use segno_engine::id::{Attempt, RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Audit<'a> {
     runs: &'a BTreeMap<RunId, Run>,
     accounts: BTreeMap<RunId, Account>,
+    /// The numbers that were given away.
+    numbers: BTreeSet<(String, u64)>,
 }
 
 /// What is known of one run.
@@ -27,6 +29,8 @@ struct Account {
     steps: BTreeMap<StepIndex, StepAccount>,
     /// Runs that its steps started, and whether it knows of their end.
     children: BTreeMap<RunId, bool>,
+    /// Whether it has had its turn.
+    has_begun: bool,
     /// Whether everything in it is to be cancelled.
     is_stopping: bool,
     /// Whether that is because it took too long.
@@ -39,6 +43,8 @@ struct StepAccount {
     attempt: Attempt,
     running_since: Option<Timestamp>,
     waits: Option<Wait>,
+    /// Whether it waits for permits.
+    is_held: bool,
     retry_at: Option<Timestamp>,
     /// How many attempts failed, by kind.
     failures: BTreeMap<&'static str, u32>,
@@ -57,6 +63,7 @@ impl StepAccount {
     /// Nothing more comes of what was under way.
     fn close(&mut self) {
         (self.running_since, self.waits, self.retry_at) = (None, None, None);
+        self.is_held = false;
         self.is_over = true;
     }
 }
@@ -64,7 +71,7 @@ impl StepAccount {
 impl<'a> Audit<'a> {
     /// Checks the whole log; `runs` are the runs that it ended in.
     pub fn check(log: &Log, runs: &'a BTreeMap<RunId, Run>) {
-        let mut audit = Self { runs, accounts: BTreeMap::new() };
+        let mut audit = Self { runs, accounts: BTreeMap::new(), numbers: BTreeSet::new() };
         for (run, record) in log.read() {
             audit.enter(run, &record);
         }
@@ -97,6 +104,7 @@ impl<'a> Audit<'a> {
             assert!(account.ended.is_none(), "{event:?} happened after the end of {id}");
             assert!(account.last <= record.at, "history goes backwards at {event:?}");
             account.last = record.at;
+            account.has_begun |= *event == Event::RunStarted;
             self.enter_step(id, record.at, event);
             self.enter_wait(id, record.at, event);
             self.enter_run_of_step(id, event);
@@ -112,10 +120,19 @@ impl<'a> Audit<'a> {
             ended: None,
             steps: BTreeMap::new(),
             children: BTreeMap::new(),
+            has_begun: false,
             is_stopping: false,
             too_long: false,
         };
+        if let Some(number) = origin.number() {
+            let workflow = self.runs[&id].workflow().name.clone();
+            assert!(self.numbers.insert((workflow, number)), "{id} has the number of another");
+        }
         assert!(self.accounts.insert(id, account).is_none(), "{id} was created twice");
+        if let Origin::Start { cause: Cause::Fork { carried, .. }, .. } = origin {
+            // What is taken over never runs again.
+            carried.iter().for_each(|one| self.step(id, one.step).is_over = true);
+        }
         if let Origin::Iteration { parent, path, index, .. } = origin {
             let step = *path.last().expect("an iteration has a foreach above it");
             let rounds = 0..=self.runs[parent].steps()[step as usize].round;
@@ -135,10 +152,11 @@ impl<'a> Audit<'a> {
 
     /// A run goes on, or a step of it does; gives back whether it was over.
     fn retry(&mut self, id: RunId, event: &Event) -> bool {
-        let Event::RunRetried { steps, fresh, inner, .. } = event else {
+        let Event::RunRetried { steps, fresh, inner, queued, .. } = event else {
             return false;
         };
         let account = self.account(id);
+        account.has_begun = !queued;
         account.is_stopping = false;
         account.too_long = false;
         let was_over = account.ended.take().is_some();
@@ -174,6 +192,9 @@ impl<'a> Audit<'a> {
             return;
         };
         let definition = self.definition(id, step);
+        let account = self.account(id);
+        let may_come = account.has_begun || account.is_stopping || is_of_a_person(event);
+        assert!(may_come, "{event:?} happened before the turn of {id}");
         let books = self.step(id, step);
         // Somebody may go on without a step that failed.
         let may_follow = matches!(event, Event::ChildEnded { .. } | Event::StepSkipped { .. });
@@ -205,8 +226,19 @@ impl<'a> Audit<'a> {
                 books.attempt = *attempt;
                 books.running_since = Some(at);
             }
+            Event::AttemptHeld { attempt, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale attempt is held");
+                assert!(!books.is_held && books.waits.is_none(), "{event:?} at the wrong moment");
+                books.is_held = true;
+            }
+            Event::AttemptReleased { attempt, .. } => {
+                assert_eq!(*attempt, books.attempt, "a stale attempt is let begin");
+                assert!(std::mem::take(&mut books.is_held), "{event:?}, but it was not held");
+                books.running_since = Some(at);
+            }
             Event::AttemptFailed { attempt, failure, retry_at, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
+                assert!(!books.is_held, "{event:?}, but it could not begin");
                 let since = books.running_since.take().expect("a second result was taken");
                 let waited = books.waits.take().is_some();
                 assert!(!waited || failure.reason == "timeout", "{event:?} while it waited");
@@ -384,6 +416,17 @@ impl<'a> Audit<'a> {
         let runs: &'a BTreeMap<RunId, Run> = self.runs;
         &runs[&id].body().steps[step as usize]
     }
+}
+
+/// Whether it may happen to a step of a run that waits for its turn.
+fn is_of_a_person(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StepSkipped { .. }
+            | Event::StepCancelled { .. }
+            | Event::StepKilled { .. }
+            | Event::ChildEnded { .. }
+    )
 }
 
 fn budget(retry: &Retry, kind: FailureKind) -> (&'static str, u32) {

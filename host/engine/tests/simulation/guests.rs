@@ -9,10 +9,10 @@ use crate::program::Condition;
 use crate::shelf::{Entry, Row};
 use crate::world::{Extra, Happening, World};
 use segno_engine::command::{Command, Outcome};
-use segno_engine::event::{Event, Given, Origin};
+use segno_engine::event::{Event, Origin};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
-use segno_engine::run::{Run, Surroundings};
+use segno_engine::run::Run;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,11 +33,14 @@ impl World {
             }
             return;
         }
+        if !self.enter(key) {
+            return;
+        }
+        self.sees_guest(key);
         self.witness.sees_start(key);
         let run = &self.runs[&id];
         let number = run.body().steps[step as usize].id[1..].parse().expect("ids are s<n>");
-        let programs = if is_child(run) { &self.child.programs } else { &self.main.programs };
-        let program = Arc::clone(&programs[&number]);
+        let program = Arc::clone(&self.piece(&run.workflow().name).programs[&number]);
         let step_run = &run.steps()[step as usize];
         let input = step_run.input.as_ref().expect("it was given its input");
         let play = Play::new(number, program, input, step_run.sequence);
@@ -216,16 +219,9 @@ impl World {
                 return self.answer(key, entry.answer);
             }
         } else {
-            let params = Payload::parse(r#"{"k":1}"#).expect("it is JSON");
-            let origin = Origin::Child {
-                number: sequence + 1,
-                given: Given::params(params),
-                parent: id,
-                step,
-                root: id,
-                depth: 1,
-            };
-            extra.born.push(self.create(child, origin, Surroundings::unknown()));
+            let (origin, workflow) =
+                (self.child_origin(id, step), self.child.workflow.name.clone());
+            extra.born.push(self.create_alone(child, &workflow, origin));
         }
         self.submit_with(id, &Command::StartChild { step, attempt, child }, extra);
         // A crash may come with any commit.

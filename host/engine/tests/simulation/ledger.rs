@@ -1,7 +1,6 @@
 //! Goes through the rows of a finished log, commit by commit, with books of its
 //! own: what was published, what each wait was given, what each call gave.
 
-use crate::guests::is_child;
 use crate::log::Commit;
 use crate::play::{Answer, Ask, Request};
 use crate::program::{Call, Condition, Pattern};
@@ -69,6 +68,8 @@ impl Ledger {
             Row::Clear(place) => {
                 self.journals.remove(place);
             }
+            // Lanes and permits are looked at when they change.
+            Row::Strategy(..) | Row::Limit(..) => {}
             Row::Journal(place, sequence, entry) => {
                 self.enter_call(position, commit, (*place, *sequence, entry));
             }
@@ -172,10 +173,12 @@ impl Ledger {
 
 /// A step that succeeded has had everything done that it asks for.
 fn check_effects(world: &World, id: RunId, run: &Run) {
-    let programs = if is_child(run) { &world.child.programs } else { &world.main.programs };
+    let programs = &world.piece(&run.workflow().name).programs;
     for (place, (step, definition)) in run.steps().iter().zip(&run.body().steps).enumerate() {
         let is_call = matches!(definition.kind, StepKind::Call(_));
-        if !is_call || !matches!(step.state, StepState::Succeeded { .. }) {
+        // What was taken over from another run has never run here.
+        let never_ran = step.attempt == 0;
+        if !is_call || never_ran || !matches!(step.state, StepState::Succeeded { .. }) {
             continue;
         }
         let number: usize = definition.id[1..].parse().expect("ids are s<n>");

@@ -20,6 +20,8 @@ type Evaluated<T> = Option<T>;
 
 #[derive(Clone, Default)]
 struct Around {
+    /// The workflow's param.
+    k: u64,
     /// The outputs of the complete steps; null where there is none.
     outputs: BTreeMap<usize, Value>,
     /// How the complete steps ended.
@@ -36,11 +38,11 @@ pub fn guest(number: usize, input: &Value) -> Value {
     json!({ "n": n, "list": (0..n % 4).collect::<Vec<_>>() })
 }
 
-/// How every step of `plan` ends, and the whole; `child` is how runs end
-/// that steps start.
-pub fn evaluate(plan: &Plan, programs: &Programs, child: End) -> (Statuses, End) {
+/// How every step of `plan` ends that was given `k`, and the whole; `child` is
+/// how runs end that steps start.
+pub fn evaluate((plan, programs): (&Plan, &Programs), k: u64, child: End) -> (Statuses, End) {
     let mut model = Model { programs, child, statuses: Statuses::new() };
-    let end = model.run(&plan.body, Around::default(), "");
+    let end = model.run(&plan.body, Around { k, ..Around::default() }, "");
     (model.statuses, end)
 }
 
@@ -218,7 +220,7 @@ fn value_of(read: &Read, around: &Around) -> Evaluated<Value> {
         Read::Guarded(step) => value(*step, around).map(Value::from),
         Read::Bare(step) => value(*step, around).map(Value::from),
         Read::Loop(variable) => Some(around.variables[variable].into()),
-        Read::Param => Some(1.into()),
+        Read::Param => Some(around.k.into()),
     }
 }
 

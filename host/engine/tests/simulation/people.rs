@@ -3,7 +3,7 @@
 
 use crate::wish;
 use crate::world::World;
-use segno_engine::command::{Command, Rejection, RetryTarget, StepAction};
+use segno_engine::command::{Command, Rejection, Retry, RetryTarget, StepAction};
 use segno_engine::decide::Refusal;
 use segno_engine::event::Origin;
 use segno_engine::id::{RunId, StepIndex};
@@ -29,7 +29,53 @@ impl World {
                 return;
             }
         }
+        // Whose turn it is only the lane says.
+        if command == Command::Admit {
+            return;
+        }
         self.wish(id, &command);
+    }
+
+    /// Somebody wants a run to go on that is over and that nobody waits for.
+    pub fn somebody_retries(&mut self) {
+        let is_over =
+            |run: &&Run| matches!(run.origin(), Origin::Start { .. }) && !run.status().is_open();
+        let over: Vec<RunId> = self.runs.values().filter(is_over).map(Run::id).collect();
+        if let Some(id) = self.choices.pick(&over).copied() {
+            self.retry(id);
+        }
+    }
+
+    /// A run is over, and others are about to hear of it: somebody may be faster.
+    pub fn may_retry_at_once(&mut self, id: RunId) {
+        let is_root = matches!(self.runs[&id].origin(), Origin::Start { .. });
+        if is_root && self.trouble.unreliable && self.choices.chance(5) {
+            self.retry(id);
+        }
+    }
+
+    fn retry(&mut self, id: RunId) {
+        let run = &self.runs[&id];
+        let step = self.choices.below(run.steps().len() as u32);
+        let retry = wish::retry(run, step, &mut self.choices);
+        if !matches!(retry.target, RetryTarget::Child(..)) {
+            let retry = Retry { given: None, queued: false, ..retry };
+            self.wish(id, &Command::Retry(Box::new(retry)));
+        }
+    }
+
+    /// Somebody cancels a run.
+    pub fn cancel_something(&mut self) {
+        let open = self.open_runs();
+        if let Some(id) = self.choices.pick(&open) {
+            self.submit(*id, &Command::Cancel { by: "somebody".to_owned() });
+        }
+    }
+
+    /// The runs that are not over.
+    pub fn open_runs(&self) -> Vec<RunId> {
+        let open = self.runs.iter().filter(|(_, run)| run.status().is_open());
+        open.map(|(id, _)| *id).collect()
     }
 
     /// Somebody wants runs to stop before some steps, or no longer.
@@ -66,7 +112,12 @@ impl World {
         match run.handle(command, self.now()) {
             Ok(_) => {
                 self.witness.wishes += 1;
-                self.submit(id, command);
+                match command {
+                    Command::Retry(retry) => {
+                        self.take_up_again(id, Retry::clone(retry));
+                    }
+                    _ => self.submit(id, command),
+                }
             }
             Err(Refusal::Rejected(
                 Rejection::NotAllowed { .. }

@@ -4,11 +4,12 @@ use crate::model;
 use crate::world::{Happening, World};
 use segno_engine::command::{Command, Retry, RetryTarget};
 use segno_engine::effect::Effect;
-use segno_engine::event::{Given, IterationResult, Origin};
+use segno_engine::event::{IterationResult, Origin};
+use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
 use segno_engine::rollup::Rollup;
-use segno_engine::run::{Run, StepState, Surroundings};
+use segno_engine::run::{Run, StepState};
 
 impl World {
     /// Performs one effect.
@@ -68,14 +69,18 @@ impl World {
         };
         let (generation, target) = (books.child_generation, books.child_target.clone());
         if self.runs.contains_key(&child) {
-            return match self.goes_on_with(child, generation) {
-                true => self.go_on_with(child, target),
-                false => self.report_child(id, step, child),
-            };
+            if !self.goes_on_with(child, generation) {
+                return self.report_child(id, step, child);
+            }
+            if !self.go_on_with(child, (generation, target)) {
+                let failure = Failure::new(FailureKind::Fatal, "retry", "another run is open");
+                let (result, rollup) = (IterationResult::Failed(failure), Rollup::default());
+                self.submit(id, &Command::EndChild { step, child, result, rollup });
+            }
+            return;
         }
-        let given = Given::params(Payload::parse(r#"{"k":1}"#).expect("it is JSON"));
-        let origin = Origin::Child { number: 1, given, parent: id, step, root: id, depth: 1 };
-        self.begin(child, origin, Surroundings::unknown());
+        let (origin, workflow) = (self.child_origin(id, step), self.child.workflow.name.clone());
+        self.begin_numbered(child, &workflow, origin);
     }
 
     fn cancel_child(&mut self, parent: RunId, step: StepIndex, child: RunId) {
@@ -96,11 +101,15 @@ impl World {
         (generation, target): (u32, RetryTarget),
     ) {
         let child = self.runs[&parent].iteration_id(step, index);
+        let is_held = self.runs[&parent].is_on_hold();
+        if let Some(run) = self.runs.get_mut(&child) {
+            run.set_held(is_held);
+        }
         // It may have been cancelled before there was anything of it.
         if self.runs.contains_key(&child) && self.goes_on_with(child, generation) {
             let wanted = self.runs[&parent].iteration(step, index).is_some();
             if wanted {
-                self.go_on_with(child, target);
+                self.go_on_with(child, (generation, target));
             }
             return;
         }
@@ -115,15 +124,9 @@ impl World {
         is_badly_over && run.generation() < generation
     }
 
-    fn go_on_with(&mut self, run: RunId, target: RetryTarget) {
-        let retry = Retry {
-            by: "its parent".to_owned(),
-            target,
-            given: None,
-            queued: false,
-            generation: None,
-        };
-        self.submit(run, &Command::Retry(Box::new(retry)));
+    fn go_on_with(&mut self, run: RunId, (generation, target): (u32, RetryTarget)) -> bool {
+        let (by, generation) = ("its parent".to_owned(), Some(generation));
+        self.take_up_again(run, Retry { by, target, given: None, queued: false, generation })
     }
 
     /// Tells a run that one which its step started is over, if it is.
@@ -140,12 +143,8 @@ impl World {
         }
         let around = &self.runs[&parent];
         if let Some((child, origin)) = around.iteration(step, index) {
-            let (surroundings, is_held) = (around.surroundings_of(step), around.is_on_hold());
-            self.begin(child, origin, surroundings);
-            // A crash may come with any commit.
-            if let Some(run) = self.runs.get_mut(&child) {
-                run.set_held(is_held);
-            }
+            let surroundings = around.surroundings_of(step);
+            self.begin_iteration(child, origin, surroundings);
         }
     }
 

@@ -2,6 +2,7 @@
 //! woken, in any order and with crashes in between, after which waits that were
 //! passed over catch up.
 
+use crate::errand::Errand;
 use crate::program::{ORDERS, RUN_SIGNALS, SIGNALS, params};
 use crate::shelf::{Row, RunSignal, Signal};
 use crate::world::{Happening, World};
@@ -22,15 +23,6 @@ pub struct Publication {
     pub name: &'static str,
     /// Its param.
     pub order: Option<u32>,
-}
-
-/// What has to be done because a signal came.
-#[derive(Clone, Debug)]
-pub enum Errand {
-    /// Wake this step from this wait.
-    Wake(RunId, StepIndex, u64, Wake),
-    /// See who of this run waits for what it was sent.
-    Look(RunId),
 }
 
 impl World {
@@ -95,27 +87,25 @@ impl World {
         fitting.collect()
     }
 
-    /// Does what a signal asks for.
-    pub fn run_errand(&mut self, errand: Errand) {
-        match errand {
-            Errand::Wake(run, step, sequence, wake) => {
-                self.submit(run, &Command::Wake { step, sequence, wake });
-            }
-            Errand::Look(id) => {
-                let Some(run) = self.runs.get(&id) else { return };
-                let found = waits(run).find_map(|(step, wait)| {
-                    let one = wait.run_signals.iter().find_map(|one| {
-                        let sequence = self.shelf.find_run_signal(id, &one.name)?;
-                        let (index, name) = (one.index, one.name.clone());
-                        Some(Wake::RunSignal { index, name, sequence })
-                    })?;
-                    Some((step, wait.sequence, one))
-                });
-                if let Some((step, sequence, wake)) = found {
-                    self.submit(id, &Command::Wake { step, sequence, wake });
-                    self.errands.push_back(Errand::Look(id));
-                }
-            }
+    /// Wakes a step from a wait.
+    pub fn wake(&mut self, run: RunId, (step, sequence): (StepIndex, u64), wake: Wake) {
+        self.submit(run, &Command::Wake { step, sequence, wake });
+    }
+
+    /// Sees who of a run waits for what it was sent.
+    pub fn look(&mut self, id: RunId) {
+        let Some(run) = self.runs.get(&id) else { return };
+        let found = waits(run).find_map(|(step, wait)| {
+            let one = wait.run_signals.iter().find_map(|one| {
+                let sequence = self.shelf.find_run_signal(id, &one.name)?;
+                let (index, name) = (one.index, one.name.clone());
+                Some(Wake::RunSignal { index, name, sequence })
+            })?;
+            Some((step, wait.sequence, one))
+        });
+        if let Some((step, sequence, wake)) = found {
+            self.wake(id, (step, sequence), wake);
+            self.errands.push_back(Errand::Look(id));
         }
     }
 

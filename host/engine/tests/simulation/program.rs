@@ -29,6 +29,15 @@ pub struct Program {
     pub calls: Vec<Call>,
 }
 
+impl Program {
+    /// Whether it waits for a run that it starts.
+    pub fn waits_for_a_run(&self) -> bool {
+        let for_run =
+            |call: &Call| matches!(call, Call::Wait(all) if all.contains(&Condition::Child));
+        self.calls.iter().any(for_run)
+    }
+}
+
 /// One durable call.
 #[derive(Clone, Debug)]
 pub enum Call {

@@ -1,9 +1,11 @@
 //! What a host keeps beside the events: journals, signals, and what runs were
 //! sent. It is the fold of the rows in the log.
 
+use crate::errand::Errand;
 use crate::play::{Answer, Request};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::signal::{Params, Pattern};
+use segno_engine::strategy::RunStrategy;
 use segno_engine::wait::{Wait, Wake};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +27,10 @@ pub enum Row {
     RunSignal(RunId, u64, RunSignal),
     /// A wait has consumed it.
     RunSignalTaken(RunId, u64),
+    /// The run strategy of a workflow, and whether it is paused.
+    Strategy(String, RunStrategy, bool),
+    /// How many steps may have this permit at once.
+    Limit(String, Option<u32>),
 }
 
 impl Row {
@@ -34,9 +40,23 @@ impl Row {
             Self::Signal(Signal { id, .. }) | Self::RunSignal(_, _, RunSignal { id, .. }) => {
                 Some(*id)
             }
-            Self::Journal(..) | Self::Forget(..) | Self::Clear(_) | Self::RunSignalTaken(..) => {
-                None
-            }
+            Self::Journal(..)
+            | Self::Forget(..)
+            | Self::Clear(_)
+            | Self::RunSignalTaken(..)
+            | Self::Strategy(..)
+            | Self::Limit(..) => None,
+        }
+    }
+}
+
+impl Row {
+    /// What has to be done once it is on the disk.
+    pub fn errand(&self) -> Option<Errand> {
+        match self {
+            Self::Strategy(workflow, ..) => Some(Errand::Readmit(workflow.clone())),
+            Self::Limit(..) => Some(Errand::SetLimits),
+            _ => None,
         }
     }
 }
@@ -82,6 +102,10 @@ pub struct Shelf {
     signals: BTreeMap<&'static str, Vec<Signal>>,
     run_signals: BTreeMap<RunId, BTreeMap<u64, (RunSignal, bool)>>,
     ids: BTreeMap<u64, u64>,
+    /// What is set for workflows.
+    pub strategies: BTreeMap<String, (RunStrategy, bool)>,
+    /// The limits that are set, by permit.
+    pub limits: BTreeMap<String, u32>,
 }
 
 impl Shelf {
@@ -113,6 +137,15 @@ impl Shelf {
                 let (_, taken) = signals.get_mut(sequence).expect("it was sent this one");
                 assert!(!*taken, "signal {sequence} to {run} was consumed twice");
                 *taken = true;
+            }
+            Row::Strategy(workflow, strategy, paused) => {
+                self.strategies.insert(workflow.clone(), (*strategy, *paused));
+            }
+            Row::Limit(name, Some(limit)) => {
+                self.limits.insert(name.clone(), *limit);
+            }
+            Row::Limit(name, None) => {
+                self.limits.remove(name);
             }
         }
     }

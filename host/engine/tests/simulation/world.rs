@@ -3,25 +3,25 @@
 //! wakes runs at their deadlines, and after a crash takes up what is
 //! outstanding. Time, luck and trouble come from the dice.
 
+use crate::errand::Errand;
 use crate::executor::{Executor, Key};
-use crate::log::{Commit, Log};
+use crate::lanes::Tracks;
+use crate::log::Log;
+use crate::permits::Gate;
 use crate::picture::Picture;
 use crate::plan::Choices;
 use crate::play::Ask;
-use crate::post::{Errand, Publication};
+use crate::post::Publication;
 use crate::program::Programs;
-use crate::recovery::recover;
 use crate::server::Server;
 use crate::shelf::{Row, Shelf};
+use crate::starts::Batch;
 use crate::witness::Witness;
 use segno_engine::command::Command;
-use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
-use segno_engine::event::{Cause, Event, Given, Origin};
+use segno_engine::event::Event;
 use segno_engine::id::{RunId, StepIndex, Timestamp};
-use segno_engine::payload::Payload;
-use segno_engine::run::{Run, Surroundings};
-use segno_engine::settle::settle;
+use segno_engine::run::Run;
 use segno_engine::workflow::Workflow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -75,11 +75,12 @@ pub struct World {
     pub trouble: Trouble,
     /// What somebody starts.
     pub main: Piece,
-    /// What steps start.
+    /// What steps start, and somebody, too.
     pub child: Piece,
     elapsed_ms: u64,
     skew_ms: i64,
-    future: BTreeMap<(u64, u64), Happening>,
+    /// What will happen, by when.
+    pub future: BTreeMap<(u64, u64), Happening>,
     happenings: u64,
     /// What was committed.
     pub log: Log,
@@ -99,15 +100,28 @@ pub struct World {
     pub unacknowledged: BTreeMap<u64, Publication>,
     /// Before which steps somebody wants runs to stop.
     pub breakpoints: Arc<BTreeSet<String>>,
-    effects: VecDeque<(RunId, Effect)>,
-    /// What signals ask for.
+    /// What runs want to be done.
+    pub effects: VecDeque<(RunId, Effect)>,
+    /// What else is to be done.
     pub errands: VecDeque<Errand>,
+    /// Who may begin, by workflow.
+    pub tracks: Tracks,
+    /// Who may run code.
+    pub gate: Gate,
+    /// What somebody will have started in the end.
+    pub batches: Vec<Batch>,
 }
 
 /// Something that will happen.
 pub enum Happening {
-    /// Somebody starts a run.
-    StartRun(u64),
+    /// Somebody starts runs.
+    Start(Batch),
+    /// Somebody makes a run from another.
+    SomebodyForks,
+    /// Somebody sets a run strategy.
+    SomebodySetsStrategy,
+    /// Somebody sets how many steps may run at once.
+    SomebodySetsLimit,
     /// A guest comes to its next call.
     GuestGoesOn(Key),
     /// The server has answered this call.
@@ -134,6 +148,8 @@ pub enum Happening {
     SomebodyActs,
     /// Somebody wants runs to stop before other steps.
     SomebodySetsBreakpoints,
+    /// Somebody wants a run to go on that is over.
+    SomebodyRetries,
 }
 
 impl World {
@@ -164,8 +180,12 @@ impl World {
             errands: VecDeque::new(),
             breakpoints: Arc::default(),
             effects: VecDeque::new(),
+            tracks: Tracks::new(),
+            gate: Gate::default(),
+            batches: Vec::new(),
         };
-        (1..=run_count).for_each(|number| world.some_time(Happening::StartRun(number)));
+        world.set_up();
+        world.will_start(run_count);
         (0..trouble.crashes).for_each(|_| world.some_time(Happening::Crash));
         (0..trouble.clock_jumps).for_each(|_| world.some_time(Happening::ClockJumps));
         (0..3).for_each(|_| world.some_time(Happening::SomebodyLooks));
@@ -175,6 +195,8 @@ impl World {
             world.some_time(Happening::SomebodyCancels);
         }
         if trouble.unreliable && world.choices.chance(50) {
+            let retries = world.choices.below(6);
+            (0..retries).for_each(|_| world.some_time(Happening::SomebodyRetries));
             let wishes = world.choices.below(12);
             (0..wishes).for_each(|_| world.some_time(Happening::SomebodyActs));
             (0..2).for_each(|_| world.some_time(Happening::SomebodySetsBreakpoints));
@@ -190,7 +212,7 @@ impl World {
                 let wait = u64::from(self.choices.below(20));
                 self.later(wait, Happening::FlushEnds);
             }
-            if !self.go_on() && !self.let_go_on() && !self.send_what_is_missing() {
+            if !self.go_on() && !self.somebody_helps() {
                 break;
             }
             assert!(self.elapsed_ms < TIME_MAX_MS, "a run got stuck");
@@ -203,6 +225,18 @@ impl World {
         for run in self.runs.values() {
             assert!(!run.status().is_open(), "nothing will move {:#?}", Picture::of(run));
         }
+        self.check_lanes_are_empty();
+        self.check_permits_are_back();
+    }
+
+    /// Nothing moves any more: somebody does what others wait for. False if
+    /// nobody waits.
+    fn somebody_helps(&mut self) -> bool {
+        self.check_turns();
+        self.let_go_on()
+            || self.send_what_is_missing()
+            || self.let_runs_begin()
+            || self.let_attempts_begin()
     }
 
     /// Advances to the next happening or alarm; false if there is none.
@@ -229,7 +263,10 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::StartRun(number) => self.start_run(number),
+            Happening::Start(batch) => self.start(batch),
+            Happening::SomebodyForks => self.somebody_forks(),
+            Happening::SomebodySetsStrategy => self.somebody_sets_strategy(),
+            Happening::SomebodySetsLimit => self.somebody_sets_limit(),
             Happening::GuestGoesOn(key) => self.guest_goes_on(key),
             Happening::ServerAnswers(key, sequence, answer) => {
                 self.server_answers(key, sequence, answer);
@@ -240,6 +277,7 @@ impl World {
             Happening::FlushEnds => {
                 for commit in self.log.end_flush() {
                     self.witness.sees(commit);
+                    self.errands.extend(commit.rows.iter().filter_map(Row::errand));
                     for id in commit.rows.iter().filter_map(Row::publication) {
                         self.unacknowledged.remove(&id);
                     }
@@ -253,6 +291,7 @@ impl World {
             }
             Happening::SomebodyCancels => self.cancel_something(),
             Happening::SomebodyActs => self.somebody_acts(),
+            Happening::SomebodyRetries => self.somebody_retries(),
             Happening::SomebodySetsBreakpoints => self.somebody_sets_breakpoints(),
             Happening::SignalComes(run, step) => self.signal_comes(run, step),
             Happening::SomebodyLooks => {
@@ -262,105 +301,18 @@ impl World {
         }
     }
 
-    fn start_run(&mut self, number: u64) {
-        let random = u128::from(self.choices.below(u32::MAX)) << 8 | u128::from(number);
-        let id = RunId::new(self.now(), random);
-        let params = Payload::parse(r#"{"k":1}"#).expect("it is JSON");
-        let cause = Cause::Manual { by: "somebody".to_owned() };
-        let origin = Origin::Start { number, given: Given::params(params), cause };
-        self.begin(id, origin, Surroundings::unknown());
-    }
-
-    /// Begins a run that starts at once.
-    pub fn begin(&mut self, id: RunId, origin: Origin, surroundings: Surroundings) {
-        let born = self.create(id, origin, surroundings);
-        self.commit(vec![born], Vec::new());
-    }
-
-    /// Begins a run that the caller commits.
-    pub fn create(&mut self, id: RunId, origin: Origin, surroundings: Surroundings) -> Birth {
-        let piece = match &origin {
-            Origin::Child { .. } => &self.child,
-            Origin::Start { .. } | Origin::Iteration { .. } => &self.main,
-        };
-        let workflow = Arc::clone(&piece.workflow);
-        let created = Event::RunCreated { workflow: workflow.name.clone(), version: 1, origin };
-        let now = self.now();
-        let (mut run, events) = Run::begin(id, workflow, surroundings, (created, now))
-            .expect("a run begins with its creation");
-        run.set_breakpoints(Arc::clone(&self.breakpoints));
-        self.runs.insert(id, run);
-        (id, now, events)
-    }
-
-    /// Brings a command to a run, as the driver does.
-    pub fn submit(&mut self, id: RunId, command: &Command) {
-        self.submit_with(id, command, Extra::default());
-    }
-
-    /// Brings a command to a run, with what belongs into the same commit.
-    pub fn submit_with(&mut self, id: RunId, command: &Command, extra: Extra) {
-        let now = self.now();
-        let run = self.runs.get_mut(&id).expect("whoever knows the run was told by it");
-        let is_awaited = awaits(run, command);
-        let result = run.handle(command, now);
-        if let Err(Refusal::Corrupt(corrupt)) = &result {
-            panic!("{command:?}: {corrupt}");
-        }
-        assert!(settle(run).is_empty(), "nothing follows by itself after a turn");
-        match result {
-            Ok((at, events)) => {
-                assert!(is_awaited, "{command:?} was accepted, and nobody waited for it");
-                if !events.is_empty() {
-                    let Extra { rows, mut born } = extra;
-                    born.push((id, at, events));
-                    self.commit(born, rows);
-                }
-            }
-            Err(Refusal::Rejected(rejection)) => {
-                assert!(extra.born.is_empty(), "{command:?} was prepared for: {rejection}");
-                assert!(!is_awaited, "{command:?} was awaited: {rejection}");
-                self.witness.rejections += 1;
-            }
-            Err(Refusal::Corrupt(_)) => {}
-        }
-    }
-
-    fn commit(&mut self, records: Vec<Birth>, mut rows: Vec<Row>) {
-        for (id, _, events) in &records {
-            let run = &self.runs[id];
-            for effect in events.iter().flat_map(|event| run.effects_of(event)) {
-                // Each may be performed twice without harm.
-                for _ in 0..=u32::from(self.choices.chance(5)) {
-                    self.effects.push_back((*id, effect.clone()));
-                }
-            }
-            for event in events {
-                self.witness.meets(*id, event);
-                rows.extend(self.rows_of(*id, event));
-            }
-        }
-        for row in &rows {
-            if let Row::Forget(place, from) = row {
-                self.witness.sees_retry(&self.shelf, *place, *from);
-            }
-            self.shelf.apply(row);
-        }
-        self.log.append(Commit::new(&records, rows));
-    }
-
-    /// Keeps something that changes no run.
-    pub fn keep_rows(&mut self, rows: Vec<Row>) {
-        self.commit(Vec::new(), rows);
-    }
-
     /// Performs what is due. Runs overtake each other; effects of one run don't.
     fn perform_effects(&mut self) {
-        while !self.effects.is_empty() || !self.errands.is_empty() {
+        loop {
+            self.note_free();
+            if self.effects.is_empty() && self.errands.is_empty() {
+                return;
+            }
             let chosen = self.choices.below((self.effects.len() + self.errands.len()) as u32);
             let chosen = chosen as usize;
             if chosen >= self.effects.len() {
-                let errand = self.errands.pop_front().expect("it was counted");
+                let errand = self.errands.remove(chosen - self.effects.len());
+                let errand = errand.expect("it was counted");
                 self.run_errand(errand);
             } else {
                 let run = self.effects[chosen].0;
@@ -371,69 +323,38 @@ impl World {
             if self.trouble.crashes > 0 && self.choices.below(400) == 1 {
                 self.crash();
             }
+            if self.choices.below(30) == 1 {
+                self.somebody_hurries();
+            }
         }
     }
 
-    fn cancel_something(&mut self) {
-        let open = self.open_runs();
-        if let Some(id) = self.choices.pick(&open) {
-            self.submit(*id, &Command::Cancel { by: "somebody".to_owned() });
-        }
-    }
-
-    /// The runs that are not over.
-    pub fn open_runs(&self) -> Vec<RunId> {
-        let open = self.runs.iter().filter(|(_, run)| run.status().is_open());
-        open.map(|(id, _)| *id).collect()
-    }
-
-    /// The process dies at this moment, and starts again.
-    fn crash(&mut self) {
-        self.witness.crashes += 1;
-        let lucky = self.choices.below(self.log.at_risk() as u32 + 1) as usize;
-        self.log.crash(lucky);
-        self.executor.crash();
-        self.effects.clear();
-        self.errands.clear();
-        let outlasts = |happening: &Happening| {
-            !matches!(
+    /// Somebody does now what they would have done later, while what follows from
+    /// other things is under way.
+    fn somebody_hurries(&mut self) {
+        let of_people = |happening: &Happening| {
+            matches!(
                 happening,
-                Happening::GuestGoesOn(_)
-                    | Happening::ServerAnswers(..)
-                    | Happening::GraceEnds(..)
-                    | Happening::FlushEnds
-                    | Happening::SignalComes(..)
+                Happening::Start(_)
+                    | Happening::SomebodyForks
+                    | Happening::SomebodySetsStrategy
+                    | Happening::SomebodySetsLimit
+                    | Happening::SomebodyCancels
+                    | Happening::SomebodyActs
+                    | Happening::SomebodyRetries
+                    | Happening::SomebodyLooks
             )
         };
-        self.future.retain(|_, happening| outlasts(happening));
-        let before = std::mem::replace(
-            &mut self.runs,
-            recover(&self.log, (&self.main.workflow, &self.child.workflow)),
-        );
-        self.shelf = self.log.shelf();
-        self.tell_breakpoints();
-        self.witness.compares(&self.runs, &self.shelf);
-        self.server.compares(&self.runs, &self.shelf);
-        let roots: Vec<RunId> = self.runs.keys().copied().collect();
-        roots.into_iter().for_each(|run| self.effects.push_back((run, Effect::TellIterations)));
-        for (id, run) in &self.runs {
-            self.effects.extend(run.outstanding().into_iter().map(|effect| (*id, effect)));
-        }
-        self.catch_up();
-        self.publish_again();
-        // Whoever started a run and got no answer asks again.
-        let lost = before.into_iter().filter(|(id, _)| !self.runs.contains_key(id));
-        let number = |run: Run| match run.origin() {
-            Origin::Start { number, .. } => Some(*number),
-            Origin::Iteration { .. } | Origin::Child { .. } => None,
-        };
-        let unanswered: Vec<u64> = lost.filter_map(|(_, run)| number(run)).collect();
-        unanswered.into_iter().for_each(|number| self.some_time(Happening::StartRun(number)));
+        let theirs = self.future.iter().filter(|(_, happening)| of_people(happening));
+        let theirs: Vec<_> = theirs.map(|(at, _)| *at).collect();
+        let Some(at) = self.choices.pick(&theirs) else { return };
+        let happening = self.future.remove(at).expect("it was just found");
+        self.happen(happening);
     }
 
     /// Lets this happen soon or late.
     pub fn some_time(&mut self, happening: Happening) {
-        let within = [10, 1_000, 30_000][self.choices.below(3) as usize];
+        let within = [10, 1_000, 30_000, 600_000][self.choices.below(4) as usize];
         let wait = u64::from(self.choices.below(within));
         self.later(wait, happening);
     }
@@ -444,6 +365,11 @@ impl World {
         self.future.insert((self.elapsed_ms + wait_ms, self.happenings), happening);
     }
 
+    /// A workflow by its name.
+    pub fn piece(&self, workflow: &str) -> &Piece {
+        if workflow == self.child.workflow.name { &self.child } else { &self.main }
+    }
+
     /// What the clock on the wall shows, which may be wrong.
     pub fn now(&self) -> Timestamp {
         Timestamp((START.0 + self.elapsed_ms).saturating_add_signed(self.skew_ms))
@@ -452,30 +378,5 @@ impl World {
     /// When the clock on the wall will show `at`, if it doesn't jump before.
     fn elapsed_at(&self, at: Timestamp) -> u64 {
         self.elapsed_ms + at.since(self.now())
-    }
-}
-
-/// Whether `command` answers something that is in flight for the run, or is
-/// welcome anyway.
-fn awaits(run: &Run, command: &Command) -> bool {
-    match command {
-        Command::FinishAttempt { step, attempt, .. } => {
-            run.outstanding().contains(&Effect::RunAttempt { step: *step, attempt: *attempt })
-        }
-        Command::EndIteration { step, index, .. } => {
-            let (step, index) = (*step, *index);
-            run.iteration(step, index).is_some()
-        }
-        Command::Cancel { .. } => run.status().is_open(),
-        Command::CheckDeadlines => true,
-        Command::Suspend { step, attempt, .. }
-        | Command::Continue { step, attempt, .. }
-        | Command::StartChild { step, attempt, .. } => run.is_running(*step, *attempt),
-        Command::PutAway { step, attempt, .. } => run.is_under_way(*step, *attempt),
-        Command::Wake { step, sequence, wake } => {
-            run.wait_of(*step).is_some_and(|wait| wait.sequence == *sequence && wait.expects(wake))
-        }
-        Command::EndChild { step, child, .. } => run.children().get(child) == Some(step),
-        _ => true,
     }
 }
