@@ -250,3 +250,77 @@ steps:
     }
     stage.wait_for("nothing is left of it", || stage.driver().permits(&stage.tenant).is_empty());
 }
+
+#[test]
+fn a_limit_that_comes_later_counts_steps_that_wait_out_of_memory() {
+    let mut stage = Stage::with(&["probe"]);
+    stage.apply(
+        "
+workflow: long
+steps:
+  - { id: nap, component: probe@1, tags: [late], params: { calls: [{ sleep: 30d }] } }
+",
+    );
+    let mut runs = vec![stage.start("long")];
+    expect(&stage, &runs, (1, 0));
+    let first = runs[0];
+    let leaves = |stage: &Stage| {
+        stage.wait_for("it leaves memory", || !stage.driver().is_in_memory(&stage.tenant, first));
+    };
+    leaves(&stage);
+    limit(&stage, "late", 1);
+    runs.push(stage.start("long"));
+    expect(&stage, &runs, (1, 1));
+    leaves(&stage);
+    stage.restart();
+    runs.push(stage.start("long"));
+    expect(&stage, &runs, (1, 2));
+    stage.act(first, RunAction::Cancel);
+    expect(&stage, &runs, (1, 1));
+}
+
+#[test]
+fn a_step_waits_no_more_for_a_tag_that_its_workflow_lost() {
+    let stage = Stage::with(&["probe"]);
+    limit(&stage, "shared", 1);
+    let nap = "steps: [{ id: nap, component: probe@1, params: { calls: [{ sleep: 30d }] } }]";
+    stage.apply(&format!("workflow: one\ntags: [shared]\n{nap}"));
+    stage.apply(&format!("workflow: other\ntags: [shared]\n{nap}"));
+    stage.apply(&format!("workflow: third\ntags: [shared]\n{nap}"));
+    let tags = |workflow: &str, tags: &[&str]| {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let wanted = PropertiesChange { tags: Some(Some(tags)), ..Default::default() };
+        let changed = stage.driver().set_properties(&stage.tenant, workflow, wanted, BY);
+        stage.block(changed).expect("it fits");
+    };
+    let runs = [stage.start("one"), stage.start("other"), stage.start("third")];
+    expect(&stage, &runs[..1], (1, 0));
+    expect(&stage, &runs, (1, 2));
+    tags("other", &[]);
+    stage.until_step(runs[1], "nap", "suspended");
+    assert_eq!(stage.statuses(runs[2])["nap"], "queued");
+    // What it holds is given to others, too.
+    tags("one", &["something"]);
+    stage.until_step(runs[2], "nap", "suspended");
+}
+
+#[test]
+fn a_restart_lets_no_more_run_than_may() {
+    let mut stage = Stage::with(&["hostile"]);
+    limit(&stage, "busy", 2);
+    stage.apply(
+        "
+workflow: busy
+steps:
+  - { id: one, component: hostile@1, tags: [busy], params: { case: spins }, limits: { cpu: 10m, wall: 10m } }
+  - { id: other, component: hostile@1, tags: [busy], params: { case: spins }, limits: { cpu: 10m, wall: 10m }, needs: [] }
+",
+    );
+    let runs = [stage.start("busy")];
+    let running = |stage: &Stage| (count(stage, &runs, "running"), count(stage, &runs, "queued"));
+    stage.comes_to((2, 0), || running(&stage));
+    limit(&stage, "busy", 1);
+    assert_eq!(running(&stage), (2, 0), "nothing is taken from who runs");
+    stage.restart();
+    stage.comes_to((1, 1), || running(&stage));
+}

@@ -181,24 +181,25 @@ impl<K: Ord + Clone> Permits<K> {
         self.take(holder, names);
     }
 
-    /// One that holds or waits needs these, too, whatever the limits are: what it
-    /// holds counts from now on, and one that waits keeps its place. One that
-    /// does neither stays so.
-    pub fn extend(&mut self, holder: &K, names: &[String]) {
-        let Some(claim) = self.claims.get(holder).cloned() else { return };
-        let (Claim::Holds(known) | Claim::Waits { names: known, .. }) = &claim;
-        let known = known.iter().map(|name| name.to_string());
-        let names = self.names(&known.chain(names.iter().cloned()).collect::<Vec<_>>());
+    /// One that holds or waits needs these from now on, whatever the limits are:
+    /// what it holds counts at once, and one that waits keeps its place. One that
+    /// does neither stays so. Returns those that now got all they wait for.
+    pub fn renew(&mut self, holder: &K, names: &[String]) -> Vec<K> {
+        let Some(claim) = self.claims.get(holder).cloned() else {
+            return Vec::new();
+        };
+        let names = self.names(names);
         match claim {
             Claim::Holds(known) => {
-                for name in names.iter().skip(known.len()) {
-                    self.pools.entry(Arc::clone(name)).or_default().held += 1;
-                }
-                self.claims.insert(holder.clone(), Claim::Holds(names));
+                self.take(holder.clone(), names);
+                self.return_all(&known)
             }
             Claim::Waits { names: known, place } => {
                 self.leave(&known, place);
-                self.wait(holder.clone(), names, place);
+                self.claims.remove(holder);
+                let acquired = self.wait(holder.clone(), names, place);
+                known.iter().for_each(|name| self.forget(name));
+                (acquired == Acquired::Granted).then(|| holder.clone()).into_iter().collect()
             }
         }
     }
@@ -208,18 +209,7 @@ impl<K: Ord + Clone> Permits<K> {
     pub fn release(&mut self, holder: &K) -> Vec<K> {
         match self.claims.remove(holder) {
             None => Vec::new(),
-            Some(Claim::Holds(names)) => {
-                for name in &*names {
-                    if let Some(pool) = self.pools.get_mut(name) {
-                        pool.held -= 1;
-                    }
-                }
-                let granted = self.offer(names.iter().cloned().collect());
-                for name in &*names {
-                    self.forget(name);
-                }
-                granted
-            }
+            Some(Claim::Holds(names)) => self.return_all(&names),
             Some(Claim::Waits { names, place }) => {
                 self.leave(&names, place);
                 for name in &*names {
@@ -228,6 +218,18 @@ impl<K: Ord + Clone> Permits<K> {
                 Vec::new()
             }
         }
+    }
+
+    /// These permits are held once less, and given to others.
+    fn return_all(&mut self, names: &Names) -> Vec<K> {
+        for name in &**names {
+            if let Some(pool) = self.pools.get_mut(name) {
+                pool.held -= 1;
+            }
+        }
+        let granted = self.offer(names.iter().cloned().collect());
+        names.iter().for_each(|name| self.forget(name));
+        granted
     }
 
     /// What a holder that waits is short of; nothing if it does not wait.
@@ -243,6 +245,11 @@ impl<K: Ord + Clone> Permits<K> {
     /// Whether it has what it asked for.
     pub fn holds(&self, holder: &K) -> bool {
         matches!(self.claims.get(holder), Some(Claim::Holds(_)))
+    }
+
+    /// The limit of a name, if it has one.
+    pub fn limit(&self, name: &str) -> Option<u32> {
+        self.pools.get(name)?.limit
     }
 
     /// How each name is used that has a limit, or somebody who holds it or waits

@@ -19,6 +19,7 @@ mod inspect;
 mod iterations;
 mod journal;
 mod lanes;
+mod limits;
 mod lineage;
 mod live;
 mod located;

@@ -12,34 +12,38 @@ use segno_engine::command::Command;
 use segno_engine::id::{Attempt, RunId, StepIndex, TenantId};
 use segno_engine::permit::{Acquired, Permits};
 use segno_engine::run::StepState;
-use segno_engine::workflow::StepKind;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{debug, error};
 
 /// Who has a permit.
-type Holder = (RunId, StepIndex);
+pub(super) type Holder = (RunId, StepIndex);
 
 /// The permits of every tenant.
 #[derive(Default)]
-pub(super) struct Gates(Mutex<HashMap<TenantId, Gate>>);
+pub(super) struct Gates {
+    known: Mutex<HashMap<TenantId, Gate>>,
+    /// Changes of limits are taken in one after the other; it comes before the
+    /// locks of runs.
+    pub(super) changing: Mutex<()>,
+}
 
 /// The permits of one tenant, and what is known of who needs which.
 #[derive(Default)]
-struct Gate {
-    permits: Permits<Holder>,
+pub(super) struct Gate {
+    pub(super) permits: Permits<Holder>,
     /// Tags that have a limit.
-    tags: BTreeSet<String>,
+    pub(super) tags: BTreeSet<String>,
     /// What is set for workflows.
-    workflows: HashMap<String, Settings>,
+    pub(super) workflows: HashMap<String, Settings>,
     /// Whether a run limits itself and everything below it.
     roots: HashMap<RunId, bool>,
 }
 
 /// What is set for a workflow.
-struct Settings {
-    tags: Vec<String>,
-    is_limited: bool,
+pub(super) struct Settings {
+    pub(super) tags: Vec<String>,
+    pub(super) is_limited: bool,
 }
 
 /// Whether an attempt may begin.
@@ -51,8 +55,8 @@ pub(super) enum Entry {
 }
 
 impl Gates {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Gate>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Gate>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,7 +110,7 @@ pub(super) fn note_free(live: &Arc<Live>, state: &LiveState, due: &mut VecDeque<
     }
 }
 
-fn needs_permits(state: &LiveState, step: StepIndex) -> bool {
+pub(super) fn needs_permits(state: &LiveState, step: StepIndex) -> bool {
     let needs = state.run.steps().get(step as usize).is_some_and(|step| {
         matches!(
             step.state,
@@ -160,7 +164,7 @@ impl Driver {
         }
     }
 
-    fn find_permit_names(
+    pub(super) fn find_permit_names(
         &self,
         live: &Arc<Live>,
         state: &LiveState,
@@ -217,44 +221,42 @@ impl Driver {
         Ok(limit.is_some())
     }
 
-    /// After a restart or a change of limits: an attempt that was under way has
-    /// its permits, whatever the limits are now. One that stands in line does so
-    /// for those, too, that have a limit only now.
-    pub(super) fn hold_again(&self, live: &Arc<Live>, step: StepIndex) {
+    /// After a restart: an attempt that was to run asks for its permits before
+    /// anybody else does. Whether it had any is not known; one that gets none now
+    /// is held when it is about to begin.
+    pub(super) fn ask_again(&self, live: &Arc<Live>, step: StepIndex) {
         let mut state = live.lock();
-        let mut names = self.permit_names(live, &state, step);
-        let known = state.permits.get(&step).into_iter().flatten();
-        let more: Vec<_> = known.filter(|name| !names.contains(*name)).cloned().collect();
-        names.extend(more);
-        let stands = matches!(state.run.steps()[step as usize].state, StepState::Queued { .. });
-        if let Some(gate) = self.0.gates.lock().get_mut(&live.tenant) {
-            let holder = (live.id, step);
-            if stands || gate.permits.holds(&holder) {
-                gate.permits.extend(&holder, &names);
-            } else if names.is_empty() {
-                return;
-            } else {
-                gate.permits.hold(holder, &names);
-            }
+        let names = self.permit_names(live, &state, step);
+        if names.is_empty() {
+            return;
         }
-        // What it holds is given back, also if nothing is limited any more.
+        if let Some(gate) = self.0.gates.lock().get_mut(&live.tenant) {
+            gate.permits.acquire((live.id, step), &names);
+        }
         state.permits.insert(step, names);
     }
 
     /// A run is in memory again: its steps that wait have their permits, so that
     /// they are given back however the waiting ends.
     pub(super) fn hold_suspended(&self, live: &Arc<Live>) {
-        let suspended: Vec<_> = {
-            let state = live.lock();
-            let is_suspended = |step: &StepIndex| {
-                matches!(state.run.steps()[*step as usize].state, StepState::Suspended { .. })
-            };
-            (0..state.run.steps().len() as StepIndex).filter(is_suspended).collect()
-        };
-        suspended.into_iter().for_each(|step| self.hold_again(live, step));
+        let mut state = live.lock();
+        for step in 0..state.run.steps().len() as StepIndex {
+            if !matches!(state.run.steps()[step as usize].state, StepState::Suspended { .. }) {
+                continue;
+            }
+            let names = self.permit_names(live, &state, step);
+            if let Some(gate) = self.0.gates.lock().get_mut(&live.tenant) {
+                let holder = (live.id, step);
+                if names.is_empty() && !gate.permits.holds(&holder) {
+                    continue;
+                }
+                gate.permits.hold(holder, &names);
+            }
+            state.permits.insert(step, names);
+        }
     }
 
-    /// The same for a step of a run that only waits.
+    /// The same for a step of a run that only waits, and is not in memory.
     pub(super) fn hold_dormant(
         &self,
         tenant: &TenantId,
@@ -329,7 +331,7 @@ impl Driver {
         self.grant(&live.tenant, granted, due);
     }
 
-    fn grant(&self, tenant: &TenantId, granted: Vec<Holder>, due: &mut VecDeque<Due>) {
+    pub(super) fn grant(&self, tenant: &TenantId, granted: Vec<Holder>, due: &mut VecDeque<Due>) {
         for (run, step) in granted {
             let Some(live) = self.live(tenant, run) else {
                 // Its end is on the way, and gives the permit back.
@@ -340,54 +342,6 @@ impl Driver {
             let attempt = state.run.steps()[step as usize].attempt;
             self.release(&live, &mut state, (step, attempt), due);
         }
-    }
-
-    /// Limits have changed: steps that are held may begin, and steps that run
-    /// count from now on.
-    pub(super) fn limits_changed(&self, tenant: &TenantId) {
-        let mut due = VecDeque::new();
-        let granted = match self.reload_limits(tenant) {
-            Ok(granted) => granted,
-            Err(error) => return error!(%tenant, %error, "the limits of steps cannot be read"),
-        };
-        let open: Vec<_> =
-            self.lock_live().values().filter(|live| live.tenant == *tenant).cloned().collect();
-        for live in open {
-            let running: Vec<_> = {
-                let state = live.lock();
-                let runs = |step: &StepIndex| {
-                    let kind = &state.run.body().steps[*step as usize].kind;
-                    matches!(kind, StepKind::Call(_)) && needs_permits(&state, *step)
-                };
-                let steps = 0..state.run.steps().len() as StepIndex;
-                steps.filter(runs).collect()
-            };
-            running.into_iter().for_each(|step| self.hold_again(&live, step));
-        }
-        self.grant(tenant, granted, &mut due);
-        self.perform(due);
-    }
-
-    fn reload_limits(&self, tenant: &TenantId) -> Result<Vec<Holder>, store::Error> {
-        let mut gates = self.0.gates.lock();
-        let Some(gate) = gates.get_mut(tenant) else { return Ok(Vec::new()) };
-        let mut granted = Vec::new();
-        let tags = self.0.store.tag_limits(tenant)?;
-        let known: BTreeSet<String> = tags.iter().map(|(tag, _)| tag.clone()).collect();
-        for gone in gate.tags.difference(&known) {
-            granted.extend(gate.permits.set_limit(&format!("tag:{gone}"), None));
-        }
-        for (tag, limit) in tags {
-            granted.extend(gate.permits.set_limit(&format!("tag:{tag}"), Some(limit)));
-        }
-        gate.tags = known;
-        let workflows: Vec<String> = gate.workflows.drain().map(|(name, _)| name).collect();
-        for name in workflows {
-            let record = self.0.store.workflow(tenant, &name)?;
-            let limit = record.and_then(|record| record.properties.step_concurrency);
-            granted.extend(gate.permits.set_limit(&format!("workflow:{name}"), limit));
-        }
-        Ok(granted)
     }
 
     /// Permits and who stands in line for them: name, limit, held, waiting.
@@ -403,6 +357,10 @@ impl Driver {
     /// A run is over that may have limited what is below it: what goes on there
     /// is limited no more.
     pub(super) fn forget_root(&self, tenant: &TenantId, run: RunId, due: &mut VecDeque<Due>) {
+        // It may have been taken up again meanwhile.
+        if self.live(tenant, run).is_some_and(|live| !live.is_over()) {
+            return;
+        }
         let granted = self.0.gates.lock().get_mut(tenant).and_then(|gate| {
             let is_limited = gate.roots.remove(&run)?;
             is_limited.then(|| gate.permits.set_limit(&format!("root:{run}"), None))

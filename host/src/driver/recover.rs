@@ -59,9 +59,9 @@ impl Driver {
             info!(runs = count, waiting = dormant, "open runs go on");
         }
         crash::point("runs taken up");
-        // What runs has its permits before anybody else gets one.
+        // What was to run asks for its permits before anybody else does.
         for (live, step) in due.iter().filter_map(Due::attempt_again) {
-            self.hold_again(live, step);
+            self.ask_again(live, step);
         }
         self.restore_lanes(found, &mut due)?;
         self.perform(due);

@@ -60,15 +60,11 @@ impl<K: Ord + Copy> Model<K> {
         self.holding.entry(holder).or_insert_with(|| names.to_vec());
     }
 
-    /// One that holds or waits needs these, too.
-    pub fn extend(&mut self, holder: K, names: &[String]) {
+    pub fn renew(&mut self, holder: K, names: &[String]) -> Vec<K> {
         let waiting = self.waiting.iter_mut().filter(|(waiting, _)| *waiting == holder);
-        let waiting = waiting.map(|(_, known)| known);
-        for known in self.holding.get_mut(&holder).into_iter().chain(waiting) {
-            let more = names.iter().filter(|name| !known.contains(name)).cloned();
-            let more: Vec<_> = more.collect();
-            known.extend(more);
-        }
+        let known = waiting.map(|(_, known)| known).chain(self.holding.get_mut(&holder));
+        known.for_each(|known| *known = names.to_vec());
+        self.grant()
     }
 
     pub fn release(&mut self, holder: K) -> Vec<K> {

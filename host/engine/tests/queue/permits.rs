@@ -13,6 +13,7 @@ enum Move {
     SetLimit(&'static str, Option<u32>),
     Acquire(u8, Vec<String>),
     Hold(u8, Vec<String>),
+    Renew(u8, Vec<String>),
     Release(u8),
 }
 
@@ -28,6 +29,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             .prop_map(|(name, limit)| Move::SetLimit(name, limit)),
         6 => (holder(), names()).prop_map(|(holder, names)| Move::Acquire(holder, names)),
         1 => (holder(), names()).prop_map(|(holder, names)| Move::Hold(holder, names)),
+        2 => (holder(), names()).prop_map(|(holder, names)| Move::Renew(holder, names)),
         5 => holder().prop_map(Move::Release),
     ];
     prop::collection::vec(one, 0..150)
@@ -71,6 +73,11 @@ fn play(permits: &mut Permits<u8>, model: &mut Model<u8>, one: &Move) -> Vec<u8>
             permits.hold(*holder, names);
             model.hold(*holder, &once(names));
             Vec::new()
+        }
+        Move::Renew(holder, names) => {
+            let granted = permits.renew(holder, names);
+            assert_eq!(granted, model.renew(*holder, &once(names)));
+            granted
         }
         Move::Release(holder) => {
             let granted = permits.release(holder);
@@ -277,13 +284,26 @@ fn who_needs_more_counts_at_once_or_keeps_its_place() {
     assert_eq!(permits.acquire(1, &names(&["a"])), Acquired::Granted);
     assert_eq!(permits.acquire(2, &names(&["a"])), waits("a"));
     permits.set_limit("b", Some(1));
-    permits.extend(&1, &names(&["b"]));
-    permits.extend(&2, &names(&["b", "a"]));
+    assert!(permits.renew(&1, &names(&["a", "b"])).is_empty());
+    assert!(permits.renew(&2, &names(&["b", "a"])).is_empty());
     assert_eq!(permits.acquire(3, &names(&["a", "b"])), waits("a"));
     assert_eq!(usage(&permits, "b"), (Some(1), 1, 2));
     assert_eq!(permits.release(&1), [2]);
     assert_eq!((usage(&permits, "a"), usage(&permits, "b")), ((Some(1), 1, 1), (Some(1), 1, 1)));
-    permits.extend(&4, &names(&["a"]));
+    assert!(permits.renew(&4, &names(&["a"])).is_empty());
     assert!(!permits.holds(&4), "who asked for nothing gets nothing");
     assert_eq!(permits.release(&2), [3]);
+}
+
+#[test]
+fn who_needs_less_gives_it_back_or_waits_no_more() {
+    let mut permits = Permits::default();
+    permits.set_limit("a", Some(1));
+    permits.set_limit("b", Some(1));
+    assert_eq!(permits.acquire(1, &names(&["a", "b"])), Acquired::Granted);
+    assert_eq!(permits.acquire(2, &names(&["a"])), waits("a"));
+    assert_eq!(permits.acquire(3, &names(&["b"])), waits("b"));
+    assert_eq!(permits.renew(&1, &names(&["a"])), [3]);
+    assert_eq!(permits.renew(&2, &names(&["c"])), [2]);
+    assert_eq!(usage(&permits, "a"), (Some(1), 1, 0));
 }

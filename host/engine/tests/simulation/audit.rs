@@ -194,7 +194,8 @@ impl<'a> Audit<'a> {
             return;
         };
         let definition = self.definition(id, step);
-        let may_come = self.account(id).has_begun || is_of_a_person(event);
+        let account = self.account(id);
+        let may_come = account.has_begun || account.is_stopping || is_of_a_person(event);
         assert!(may_come, "{event:?} happened before the turn of {id}");
         let books = self.step(id, step);
         // Somebody may go on without a step that failed.

@@ -97,9 +97,7 @@ impl World {
     }
 
     /// These got all that they wait for.
-    fn grant(&mut self, granted: Vec<Place>, mut expected: Vec<Place>) {
-        // One that never had to ask for what is limited is none of the others.
-        expected.retain(|place| self.gate.asked.get(place).is_some_and(|it| !it.0.is_empty()));
+    fn grant(&mut self, granted: Vec<Place>, expected: Vec<Place>) {
         assert_eq!(granted, expected, "others were to get their permits");
         for (id, step) in granted {
             let attempt = self.runs[&id].steps()[step as usize].attempt;
@@ -135,28 +133,26 @@ impl World {
         self.grant(granted, expected);
     }
 
-    /// Whoever runs or stands in line does so for what has a limit only now.
+    /// Whoever runs or stands in line does so for what is limited now.
     fn hold_again(&mut self) {
         for place in self.all_calls() {
-            if !self.needs_permits(place) {
-                continue;
-            }
-            let (all, names) = self.permit_names(place);
-            let is_queued = matches!(self.state_of(place), StepState::Queued { .. });
-            let gate = &mut self.gate;
-            gate.model.extend(place, &all);
-            let known = gate.asked.get(&place).map(|(known, _)| known.clone()).unwrap_or_default();
-            let more = known.iter().filter(|name| !names.contains(name));
-            let names: Vec<String> = names.iter().chain(more).cloned().collect();
-            if is_queued || gate.permits.holds(&place) {
-                gate.permits.extend(&place, &names);
-            } else if gate.model.holding.contains_key(&place) && !names.is_empty() {
-                gate.permits.hold(place, &names);
-            } else {
+            if !self.gate.asked.contains_key(&place) || !self.needs_permits(place) {
                 // It asks when it begins.
                 continue;
             }
+            let (all, names) = self.permit_names(place);
+            let gate = &mut self.gate;
+            let is_in_line = gate.model.waiting.iter().any(|(waits, _)| *waits == place);
+            let granted = match is_in_line || gate.permits.holds(&place) {
+                true => gate.permits.renew(&place, &names),
+                false => {
+                    gate.permits.hold(place, &names);
+                    Vec::new()
+                }
+            };
+            let expected = gate.model.renew(place, &all);
             gate.asked.insert(place, (names, false));
+            self.grant(granted, expected);
         }
     }
 
