@@ -135,7 +135,11 @@ impl Driver {
         }
     }
 
-    fn first_event_of(&self, tenant: &TenantId, run: RunId) -> Result<Option<Beginning>, store::Error> {
+    fn first_event_of(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+    ) -> Result<Option<Beginning>, store::Error> {
         let page = self.0.store.events(tenant, run, 0, 1)?;
         let Some((_, bytes)) = page.into_iter().next() else { return Ok(None) };
         let record = Record::decode(&bytes)
@@ -163,7 +167,8 @@ impl Driver {
         run: RunId,
         depth: u32,
     ) -> Result<Option<Link>, store::Error> {
-        let Some(Beginning { workflow, version, origin, at }) = self.first_event_of(tenant, run)? else {
+        let Some(Beginning { workflow, version, origin, at }) = self.first_event_of(tenant, run)?
+        else {
             return Ok(None);
         };
         let number = origin.number();
@@ -208,7 +213,8 @@ impl Driver {
         run: RunId,
         step: StepIndex,
     ) -> Result<Option<String>, store::Error> {
-        let Some(Beginning { workflow, version, origin, .. }) = self.first_event_of(tenant, run)? else {
+        let Some(Beginning { workflow, version, origin, .. }) = self.first_event_of(tenant, run)?
+        else {
             return Ok(None);
         };
         let Some(workflow) = self.workflow(tenant, &workflow, version)? else { return Ok(None) };

@@ -6,7 +6,7 @@ use super::References;
 use super::fact::{Fact, OfTrigger, ScheduleFact};
 use super::function;
 use super::literal::{constant, text_literal};
-use super::names::{LOOP, Names};
+use super::names::{LOOP, Names, TYPES};
 use super::node::{Comprehension, Macro, Node, Operator};
 use super::token::{Token, Tokens};
 use super::value::Value;
@@ -27,23 +27,6 @@ const PARENTHESES_MAX: usize = 100;
 
 /// How deep the operations of an expression may be nested.
 const NESTING_MAX: usize = 64;
-
-/// The types by name, for `type(x) == string`.
-const TYPES: [&str; 13] = [
-    "null_type",
-    "bool",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "list",
-    "map",
-    "timestamp",
-    "duration",
-    "date",
-    "type",
-];
 
 /// What the source means, and what it reads.
 ///

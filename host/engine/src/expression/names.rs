@@ -11,6 +11,23 @@ pub(super) const LOOP: &str = "LOOP";
 const RUN: [&str; 9] =
     ["params", "steps", "loop", "self", "run", "schedule", "signal", "signals", "trigger"];
 
+/// The types by name, for `type(x) == string`.
+pub(super) const TYPES: [&str; 13] = [
+    "null_type",
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "timestamp",
+    "duration",
+    "date",
+    "type",
+];
+
 /// Which names an expression may start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
