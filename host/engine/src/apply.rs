@@ -83,17 +83,9 @@ impl Run {
             Event::LoopStopRequested { step, ending } => self.stop_loop(*step, ending),
             Event::LoopStopped { step } => self.loop_stopped(at, *step),
             Event::StopRequested { stop } => self.request_stop(at, stop),
-            Event::RunSucceeded { output } => {
-                let output = output.clone().unwrap_or_else(|| self.default_output());
-                self.end(RunStatus::Succeeded { output });
+            Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
+                self.end(self.status_after(event));
             }
-            Event::RunFailed { failure } => {
-                self.end(RunStatus::Failed { failure: failure.clone() });
-            }
-            Event::RunStopped => self.end(match self.stop {
-                Some(Stop::TimedOut) => RunStatus::TimedOut,
-                _ => RunStatus::Cancelled,
-            }),
             Event::AttemptSuspended { step, wait, .. } => self.suspend(at, *step, wait),
             Event::AttemptResumed { step, .. } => self.resume(at, *step),
             Event::AttemptPutAway { step, usage, .. } => self.add_usage(*step, *usage),
@@ -123,6 +115,19 @@ impl Run {
             _ => self.apply_action(at, event),
         }
         Ok(())
+    }
+
+    /// How the run stands once this event has ended it.
+    fn status_after(&self, end: &Event) -> RunStatus {
+        match end {
+            Event::RunSucceeded { output } => {
+                let output = output.clone().unwrap_or_else(|| self.default_output());
+                RunStatus::Succeeded { output }
+            }
+            Event::RunFailed { failure } => RunStatus::Failed { failure: failure.clone() },
+            _ if self.stop == Some(Stop::TimedOut) => RunStatus::TimedOut,
+            _ => RunStatus::Cancelled,
+        }
     }
 
     /// Whether the step has not started, and waits for nothing.

@@ -25,20 +25,20 @@ impl Run {
             Event::StepUnready { step, attempt, .. } => {
                 self.is_ready(*step) && self.steps[*step as usize].attempt + 1 == *attempt
             }
-            Event::AttemptStarted { step, attempt } => match self.steps.get(*step as usize) {
-                Some(run) => match run.state {
+            Event::AttemptStarted { step, attempt } => {
+                self.steps.get(*step as usize).is_some_and(|run| {
                     // It has its input, and no attempt yet.
-                    StepState::Running | StepState::BackingOff { .. } => {
-                        run.attempt + 1 == *attempt
-                    }
-                    _ => false,
-                },
-                None => false,
-            },
+                    let waits =
+                        matches!(run.state, StepState::Running | StepState::BackingOff { .. });
+                    waits && run.attempt + 1 == *attempt
+                })
+            }
             Event::StepReady { step } => {
                 matches!(self.state_of(*step), Some(StepState::BackingOff { .. }))
             }
-            Event::WaitStarted { step, .. } | Event::SubworkflowStarted { step, .. } => {
+            Event::WaitStarted { step, .. }
+            | Event::SubworkflowStarted { step, .. }
+            | Event::ChildStarted { step, .. } => {
                 self.state_of(*step) == Some(&StepState::Running)
             }
             Event::AttemptFailed { step, attempt, .. } => {
@@ -65,9 +65,6 @@ impl Run {
             }
             Event::AttemptResumed { step, attempt, .. } => {
                 self.wait_of(*step).is_some() && self.is_under_way(*step, *attempt)
-            }
-            Event::ChildStarted { step, .. } => {
-                matches!(self.state_of(*step), Some(StepState::Running))
             }
             Event::ChildEnded { step, child, .. } => self.children.get(child) == Some(step),
             Event::StepFailed { step, .. } => matches!(

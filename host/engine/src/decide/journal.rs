@@ -63,11 +63,9 @@ pub(super) fn decide(
             return end_child(run, (*step, *child), (result, *rollup), now);
         }
         Command::EndWait { step, output } => {
-            let Some(StepState::Waiting { wait }) = run.state_of(*step) else {
-                return Err(Rejection::NotWaiting { step: *step });
-            };
             // One that sleeps is woken by its moment.
-            if wait.signals.is_empty() {
+            let is_gate = matches!(run.state_of(*step), Some(StepState::Waiting { wait }) if !wait.signals.is_empty());
+            if !is_gate {
                 return Err(Rejection::NotWaiting { step: *step });
             }
             let attempt = run.steps()[*step as usize].attempt;
@@ -75,17 +73,7 @@ pub(super) fn decide(
             vec![succeeded(run, (*step, attempt), given, now)]
         }
         Command::EndPublishing { step, attempt, publication, sequences } => {
-            let (step, attempt) = (*step, *attempt);
-            let publishes = |known: &StepRun| {
-                let counts = |signals: &[SignalOutput]| signals.len() == sequences.len();
-                let is_it = (known.attempt, known.publications) == (attempt, *publication);
-                is_it
-                    && matches!(&known.state, StepState::Publishing { signals, .. } if counts(signals))
-            };
-            if !run.steps().get(step as usize).is_some_and(publishes) {
-                return Err(Rejection::Stale { step, attempt });
-            }
-            vec![Event::StepPublished { step, attempt, sequences: sequences.clone() }]
+            vec![published(run, (*step, *attempt, *publication), sequences)?]
         }
         Command::Hold { step, attempt, permit } => {
             running(run, *step, *attempt)?;
@@ -102,6 +90,23 @@ pub(super) fn decide(
         // `decide` sends no others here.
         _ => Vec::new(),
     })
+}
+
+/// The signals of a step are kept, with these sequences.
+fn published(
+    run: &Run,
+    (step, attempt, publication): (StepIndex, u32, u32),
+    sequences: &[u64],
+) -> Result<Event, Rejection> {
+    let publishes = |known: &StepRun| {
+        let counts = |signals: &[SignalOutput]| signals.len() == sequences.len();
+        let is_it = (known.attempt, known.publications) == (attempt, publication);
+        is_it && matches!(&known.state, StepState::Publishing { signals, .. } if counts(signals))
+    };
+    match run.steps().get(step as usize).is_some_and(publishes) {
+        true => Ok(Event::StepPublished { step, attempt, sequences: sequences.to_vec() }),
+        false => Err(Rejection::Stale { step, attempt }),
+    }
 }
 
 /// The end of a run that a step started.

@@ -114,7 +114,7 @@ pub enum Trigger {
     /// Time.
     Schedule(ScheduleTrigger),
     /// Signals.
-    Signal(SignalTrigger),
+    Signal(Box<SignalTrigger>),
 }
 
 impl Trigger {

@@ -9,7 +9,7 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
 use segno_engine::rollup::Rollup;
-use segno_engine::run::{Run, StepRun, StepState, Surroundings};
+use segno_engine::run::{Run, StepRun, StepState};
 
 impl World {
     /// Performs one effect.
