@@ -355,7 +355,7 @@ impl Compiler {
             }
             Piece::Expression(expression) => {
                 self.parts.push(part(self.expressions.len()));
-                self.expressions.push((self.way.clone(), expression));
+                self.expressions.push((self.way.clone(), *expression));
             }
         }
     }
@@ -375,7 +375,7 @@ impl Compiler {
 
 enum Piece {
     Text(String),
-    Expression(Expression),
+    Expression(Box<Expression>),
 }
 
 /// The text and the expressions of a string, in order.
@@ -400,10 +400,12 @@ fn pieces(text: &str, names: Names) -> Result<Vec<Piece>, Vec<String>> {
             break;
         };
         match Expression::compile_with(&from[2..end], names) {
-            Ok(expression) if literal.is_empty() => pieces.push(Piece::Expression(expression)),
+            Ok(expression) if literal.is_empty() => {
+                pieces.push(Piece::Expression(Box::new(expression)))
+            }
             Ok(expression) => {
                 let before = std::mem::take(&mut literal);
-                pieces.extend([Piece::Text(before), Piece::Expression(expression)]);
+                pieces.extend([Piece::Text(before), Piece::Expression(Box::new(expression))]);
             }
             Err(message) => mistakes.push(format!("`{}` {message}", shortened(&from[..=end]))),
         }

@@ -53,7 +53,7 @@ impl Workflow {
     /// The triggers that signals set off.
     pub fn signal_triggers(&self) -> impl Iterator<Item = &SignalTrigger> {
         self.triggers.iter().filter_map(|trigger| match trigger {
-            Trigger::Signal(trigger) => Some(trigger),
+            Trigger::Signal(trigger) => Some(&**trigger),
             Trigger::Schedule(_) => None,
         })
     }

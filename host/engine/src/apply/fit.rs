@@ -38,9 +38,7 @@ impl Run {
             }
             Event::WaitStarted { step, .. }
             | Event::SubworkflowStarted { step, .. }
-            | Event::ChildStarted { step, .. } => {
-                self.state_of(*step) == Some(&StepState::Running)
-            }
+            | Event::ChildStarted { step, .. } => self.state_of(*step) == Some(&StepState::Running),
             Event::AttemptFailed { step, attempt, .. } => {
                 self.is_under_way(*step, *attempt) || self.is_without_guest(*step, *attempt)
             }

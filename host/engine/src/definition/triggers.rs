@@ -96,7 +96,8 @@ fn entry(
     // The id is looked at even if nothing else can be.
     let id = ids.take(&fields, kind, problems);
     if let Some("signal" | "signals") = kind {
-        return signal_trigger::read(&fields, id, uses, reader).map(Trigger::Signal);
+        let read = signal_trigger::read(&fields, id, uses, reader);
+        return read.map(|trigger| Trigger::Signal(Box::new(trigger)));
     }
     fields.check_keys(&SCHEDULE_KEYS, problems);
     let paused = fields.get("paused").and_then(|field| field.flag(problems)).unwrap_or(false);

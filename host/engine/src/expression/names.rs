@@ -37,7 +37,7 @@ impl Names {
 
     /// What to say of a name that is none of them.
     pub(super) fn unknown(self, name: &str) -> String {
-        let name = if name == LOOP { "loop" } else { name };
+        let name = if name == LOOP && !self.are_of_run() { "loop" } else { name };
         let known = match self {
             Self::Run => &RUN[..],
             Self::Documents(known) => known,
