@@ -4,6 +4,7 @@
 
 mod looping;
 mod start;
+mod within;
 
 pub use self::looping::ITERATIONS_MAX;
 
