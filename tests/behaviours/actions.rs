@@ -3,11 +3,11 @@
 
 use crate::stage::{BY, Stage};
 use segno_engine::command::StepAction;
-use segno_engine::event::Event;
+use segno_engine::event::{Event, Record, Stop};
 use segno_engine::id::{RunId, StepIndex};
-use segno_host::driver::RunAction;
-use segno_host::store::Paging;
-use serde_json::json;
+use segno_host::driver::{RetryRun, RunAction};
+use segno_host::store::{Paging, Write};
+use serde_json::{Value, json};
 
 /// A run with everything below it that there can be.
 struct Family {
@@ -318,5 +318,61 @@ fn nothing_that_was_set_beside_a_workflow_outlives_it() {
     }
     for run in runs {
         assert_eq!(stage.play(run), "succeeded");
+    }
+}
+
+#[test]
+fn a_retry_is_told_all_that_is_wrong_with_its_params_at_once() {
+    let stage = Stage::with(&["hostile"]);
+    stage.apply(
+        "
+workflow: wrong
+params: { year: 2012 }
+steps:
+  - { id: one, component: hostile@1, params: { case: fatal } }
+",
+    );
+    let run = stage.start("wrong");
+    assert_eq!(stage.end(run), "failed");
+    let object = |value: Value| value.as_object().cloned().expect("it is an object");
+    let retry = RetryRun {
+        params: object(json!({ "year": "soon" })),
+        step_params: object(json!({ "two": { "case": "ok" } })),
+        by: BY.to_owned(),
+        ..RetryRun::default()
+    };
+    let refused = stage.try_retry(run, retry).expect_err("neither fits").to_string();
+    assert!(refused.contains("year"), "{refused}");
+    assert!(refused.contains("step_params.two: the workflow has no such step"), "{refused}");
+}
+
+#[test]
+fn a_cancel_that_a_restart_finds_under_way_reaches_every_depth() {
+    let mut stage = Stage::with(&["hostile"]);
+    stage.apply(
+        "
+workflow: deep
+steps:
+  - id: outer
+    foreach: { a: [1] }
+    steps:
+      - id: inner
+        foreach: { b: [1] }
+        steps:
+          - { id: spin, component: hostile@1, params: { case: spins }, limits: { cpu: 10m, wall: 10m } }
+",
+    );
+    let run = stage.start("deep");
+    stage.comes_to(Some(1), || stage.rollup(run).get("running").copied());
+    let outer = stage.iteration(run, "outer", 0);
+    let inner = stage.iteration(outer, "inner", 0);
+    // The host ends when it has only said that the run is to stop.
+    let stop = Event::StopRequested { stop: Stop::Cancelled { by: BY.to_owned() } };
+    let record = Record { at: stage.driver().clock().now(), events: vec![stop] };
+    let place = stage.records(run).len() as u64;
+    stage.driver().store().commit(vec![Write::event(&stage.tenant, run, place, record.encode())]);
+    stage.restart();
+    for run in [run, outer, inner] {
+        assert_eq!(stage.end(run), "cancelled");
     }
 }

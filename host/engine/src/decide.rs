@@ -5,7 +5,7 @@ mod action;
 mod journal;
 mod retry;
 
-pub(crate) use self::action::step_not_allowed;
+pub(crate) use self::action::{not_allowed, step_not_allowed};
 
 use crate::apply::Corrupt;
 use crate::command::{Command, Outcome, Rejection};

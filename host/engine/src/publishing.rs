@@ -7,7 +7,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::id::{Attempt, StepIndex, Timestamp};
 use crate::payload::Payload;
 use crate::run::Run;
-use crate::settle::{WithOwn, retry_at};
+use crate::settle::{Within, retry_at};
 use crate::signal::{PAYLOAD_BYTES_MAX, Params, check_name};
 use crate::usage::Usage;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ pub(crate) fn signals(
     };
     own.insert("output".to_owned(), output.value().clone());
     let own = Payload::from(Value::Object(own));
-    let given = template.render(&WithOwn { run, own: &own });
+    let given = template.render(&Within::step(run, &own));
     let given = given.map_err(|error| wrong("signals", &error.to_string()))?;
     read(given.value()).map_err(|(place, message)| wrong(&place, &message))
 }

@@ -218,6 +218,11 @@ impl Run {
         matches!(state, Some(StepState::Waiting { wait }) if wait.sequence == sequence)
     }
 
+    /// The engine's answer to an action that does not fit how the run stands.
+    pub fn not_allowed(&self, action: &'static str) -> Rejection {
+        crate::decide::not_allowed(self, action)
+    }
+
     /// The engine's answer to an action on a step of a run that is over.
     pub fn step_is_over(&self, step: StepIndex, action: &'static str) -> Rejection {
         crate::decide::step_not_allowed(self, step, action)

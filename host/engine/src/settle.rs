@@ -4,9 +4,10 @@
 
 mod looping;
 mod start;
+mod within;
 
 pub use self::looping::ITERATIONS_MAX;
-pub(crate) use self::start::WithOwn;
+pub(crate) use self::within::Within;
 
 use crate::event::{Event, Stop, Unsatisfied};
 use crate::failure::{Failure, FailureKind};

@@ -104,9 +104,6 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(breakpoints::set))
         .routes(routes!(breakpoints::list))
         .routes(routes!(breakpoints::delete))
-        .routes(routes!(triggers::list))
-        .routes(routes!(triggers::get))
-        .routes(routes!(triggers::firings))
         .routes(routes!(tags::set))
         .routes(routes!(tags::list))
         .routes(routes!(tags::delete))
@@ -122,8 +119,6 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(events::stream))
         .routes(routes!(timeline::timeline))
         .routes(routes!(rollup::rollup))
-        .routes(routes!(lineage::run))
-        .routes(routes!(lineage::signal))
         .routes(routes!(run_actions::cancel))
         .routes(routes!(run_actions::kill))
         .routes(routes!(run_actions::pause))
@@ -135,6 +130,7 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(step_actions::retry))
         .routes(routes!(step_actions::act))
         .merge(of_schedules())
+        .merge(of_triggers())
         .routes(routes!(signals::send_to_run))
         .routes(routes!(signals::publish))
         .routes(routes!(signals::names))
@@ -154,6 +150,15 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(hooks::receive))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+fn of_triggers() -> OpenApiRouter<Driver> {
+    OpenApiRouter::new()
+        .routes(routes!(triggers::list))
+        .routes(routes!(triggers::get))
+        .routes(routes!(triggers::firings))
+        .routes(routes!(lineage::run))
+        .routes(routes!(lineage::signal))
 }
 
 fn of_schedules() -> OpenApiRouter<Driver> {

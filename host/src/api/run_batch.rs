@@ -2,8 +2,7 @@
 
 use super::Tenant;
 use super::problem::Problem;
-use super::runs::checked_key;
-use super::user::User;
+use super::user::{User, checked_key};
 use crate::driver::{BATCH_MAX, Driver, StartRun, Started, VersionSelector};
 use axum::Json;
 use axum::extract::State;

@@ -166,17 +166,6 @@ pub(super) async fn logs(
     Ok(Json(PageView { items: items.collect(), next: page.next.map(|next| next.to_string()) }))
 }
 
-/// A key by which a request may be made twice, if it can be one.
-pub(super) fn checked_key(key: String) -> Result<String, Problem> {
-    let is_visible = key.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
-    match is_visible && (1..=255).contains(&key.len()) {
-        true => Ok(key),
-        false => Err(Problem::bad_request(
-            "an idempotency key has 1 to 255 visible ASCII characters; shorten it",
-        )),
-    }
-}
-
 /// The run that a path names: by identifier, or as `workflow#number`.
 pub(super) fn find(driver: &Driver, tenant: &TenantId, name: &str) -> Result<RunId, Problem> {
     let Some((workflow, number)) = name.split_once('#') else {

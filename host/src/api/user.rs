@@ -50,12 +50,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Once {
         let Some(key) = parts.headers.get("idempotency-key") else {
             return Ok(Self { by, key: None });
         };
-        let key = key.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
-        let key = key.ok_or_else(|| {
-            Problem::bad_request(
-                "an Idempotency-Key has 1 to 255 visible ASCII characters; write it so",
-            )
-        })?;
-        Ok(Self { by, key: Some(key.to_owned()) })
+        let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
+        Ok(Self { by, key: Some(checked_key(key)?) })
+    }
+}
+
+/// A key by which a request may be made twice, if it can be one.
+pub(super) fn checked_key(key: String) -> Result<String, Problem> {
+    let is_visible = key.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
+    match is_visible && (1..=255).contains(&key.len()) {
+        true => Ok(key),
+        false => Err(Problem::bad_request(
+            "an idempotency key has 1 to 255 visible ASCII characters; write it so",
+        )),
     }
 }

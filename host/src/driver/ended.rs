@@ -63,19 +63,24 @@ fn fate(live: &Live) -> Fate {
 }
 
 impl Driver {
+    /// Takes a run out of memory if it can go.
+    fn let_go(&self, run: RunId) -> Fate {
+        let known = self.lock_live().get(&run).cloned();
+        let fate = known.as_deref().map_or(Fate::Goes, fate);
+        if let Fate::Goes = fate {
+            self.lock_live().remove(&run);
+        }
+        fate
+    }
+
     /// Iterations leave in the order of their ends, once those are durable:
     /// whoever looks for one in the store must not find it open.
     fn let_iterations_leave(&self, next: Option<RunId>) {
         let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.leaving.extend(next);
         while let Some(first) = ended.leaving.front().copied() {
-            let known = self.lock_live().get(&first).cloned();
-            match known.as_deref().map_or(Fate::Goes, fate) {
-                Fate::Goes => {
-                    self.lock_live().remove(&first);
-                }
-                Fate::IsOpen => {}
-                Fate::Stays => return,
+            if let Fate::Stays = self.let_go(first) {
+                return;
             }
             ended.leaving.pop_front();
         }
@@ -93,16 +98,9 @@ impl Driver {
             ended.add(live.id, bytes)
         };
         for (run, bytes) in gone {
-            let known = self.lock_live().get(&run).cloned();
-            match known.as_deref().map_or(Fate::Goes, fate) {
-                Fate::Goes => {
-                    self.lock_live().remove(&run);
-                }
-                Fate::IsOpen => {}
-                Fate::Stays => {
-                    let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
-                    ended.keep(run, bytes);
-                }
+            if let Fate::Stays = self.let_go(run) {
+                let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+                ended.keep(run, bytes);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Iterations that had ended and go on.
+//! Runs that had ended and go on for the run that started them.
 
 use super::live::Live;
 use super::{Driver, Due};
@@ -26,7 +26,15 @@ impl Driver {
                 let by = format!("run {}", parent.id);
                 let retry =
                     Retry { by, target, given: None, queued: false, generation: Some(generation) };
-                self.go_on_with_iteration((parent, step, index), &live, (generation, retry), due);
+                {
+                    let state = parent.lock();
+                    let mut below = live.lock();
+                    below.run.set_held(state.run.is_on_hold());
+                    below.run.set_breakpoints(state.run.breakpoints());
+                }
+                if let Some(end) = self.go_on_or_end(&live, (generation, retry), due) {
+                    self.end_iteration(parent, (step, index), end, due);
+                }
             }
             // It was cancelled before it was created.
             Ok(None) => self.create_child(parent, (step, index), due),
@@ -34,37 +42,30 @@ impl Driver {
         }
     }
 
-    fn go_on_with_iteration(
+    /// Lets a run go on that another has started, unless it does already or did
+    /// so before; then how it ended.
+    pub(super) fn go_on_or_end(
         &self,
-        (parent, step, index): (&Arc<Live>, StepIndex, u32),
         live: &Arc<Live>,
         (generation, retry): (u32, Retry),
         due: &mut VecDeque<Due>,
-    ) {
-        let (held, breakpoints) = {
-            let state = parent.lock();
-            (state.run.is_on_hold(), state.run.breakpoints())
-        };
-        let end = {
-            let mut state = live.lock();
-            state.run.set_held(held);
-            state.run.set_breakpoints(breakpoints);
+    ) -> Option<(IterationResult, Rollup)> {
+        let (result, rollup, done) = {
+            let state = live.lock();
             let rollup = state.run.rollup(&mut |_| Rollup::default());
-            let generation = state.run.generation();
-            state.run.result().map(|result| (result, rollup, generation))
+            (state.run.result()?, rollup, state.run.generation())
         };
-        let end = match end {
-            None => return,
-            Some((_, _, done)) if done < generation => match self.take_up_again(live, retry, due) {
-                Ok(_) => return,
+        let end = match done < generation {
+            true => match self.take_up_again(live, retry, due) {
+                Ok(_) => return None,
                 Err(error) => {
                     let failure = Failure::new(FailureKind::Fatal, "retry", error.to_string());
                     (IterationResult::Failed(failure), Rollup::default())
                 }
             },
-            Some((result, rollup, _)) => (result, rollup),
+            false => (result, rollup),
         };
         self.put_back(live);
-        self.end_iteration(parent, (step, index), end, due);
+        Some(end)
     }
 }

@@ -26,6 +26,9 @@ pub(crate) struct Live {
     pub(crate) family: Option<(RunId, u32)>,
     /// How many steps its workflow lets a run and all below it run at once.
     pub(crate) steps_max: Option<u32>,
+    /// Whether it began before it came into memory: what is below it may be in
+    /// the store alone.
+    pub(crate) is_from_store: bool,
     is_over: AtomicBool,
     state: Mutex<LiveState>,
     /// Wakes those who watch the run, at every commit.
@@ -93,6 +96,7 @@ impl Live {
             numbered,
             family,
             steps_max: run.workflow().run_step_concurrency,
+            is_from_store: records > 0,
             is_over: AtomicBool::new(!run.status().is_open()),
             state: Mutex::new(LiveState {
                 run,

@@ -326,20 +326,25 @@ impl Driver {
             Ok(live) => live,
             Err(error) => return self.cannot_wake(child, &error),
         };
-        if live.is_none() && !again {
+        if live.is_none() && !again && !parent.is_from_store {
             match self.end_absent(parent, (step, index), due) {
                 Some(appeared) => live = Some(appeared),
                 None => return,
             }
         }
         if live.is_none() {
-            // After a restart the child may be open in the store alone.
+            // After a restart the child may be open in the store alone, at any
+            // depth.
             match self.find_child(parent, (step, child)) {
                 Ok(Child::Open(_)) => live = self.lock_live().get(&child).cloned(),
                 Ok(Child::Over(end)) => {
                     return self.end_iteration(parent, (step, index), end, due);
                 }
-                Ok(Child::Missing | Child::Dormant) | Err(_) => {}
+                // It stays open, and so does what is around it.
+                Ok(Child::Dormant) => {
+                    return error!(run = %child, "an iteration that waits cannot be woken");
+                }
+                Ok(Child::Missing) | Err(_) => {}
             }
         }
         let Some(live) = live else {

@@ -6,7 +6,7 @@ use super::dormant::{Dormant, origin_of};
 use super::lanes::Place;
 use super::live::Live;
 use super::located::Located;
-use super::start::{check_step_params, given};
+use super::start::{all_right, given, merged};
 use super::{Driver, Due, Error, Extra, inspect};
 use crate::crash;
 use crate::store::{self, Ticket};
@@ -325,23 +325,13 @@ fn rebind(live: &Live, retry: &RetryRun) -> Result<Given, ActionError> {
     let state = live.lock();
     let run: &Run = &state.run;
     let workflow: &Workflow = run.workflow();
-    check_step_params(workflow, &retry.step_params, ParamSource::Retry)?;
     let Some(before) = run.given() else {
         return Err(ActionError::NotAllowed("an iteration has no params of its own".to_owned()));
     };
     let bound = Bound { values: before.params.clone(), sources: before.sources.clone() };
-    let bound = workflow
-        .rebind(&bound, &retry.params, ParamSource::Retry, run.run())
-        .map_err(super::StartError::BadParams)?;
-    let mut step_params = match before.step_params.value() {
-        Value::Object(known) => known.clone(),
-        _ => Map::new(),
-    };
-    for (step, params) in &retry.step_params {
-        let known = step_params.entry(step.clone()).or_insert_with(|| Value::Object(Map::new()));
-        if let (Value::Object(known), Value::Object(params)) = (known, params) {
-            known.extend(params.clone());
-        }
-    }
-    Ok(given(bound, &step_params))
+    let bound = workflow.rebind(&bound, &retry.params, ParamSource::Retry, run.run());
+    let bound = all_right(bound, (workflow, &retry.step_params, ParamSource::Retry))?;
+    let nothing = Map::new();
+    let before = before.step_params.value().as_object().unwrap_or(&nothing);
+    Ok(given(bound, &merged(before, &retry.step_params)))
 }

@@ -260,12 +260,7 @@ impl Driver {
             Some(before) => workflow.rebind(&before.params, &start.params, start.source(), facts),
             None => workflow.bind(&start.params, start.source(), facts),
         };
-        let wrong = step_mistakes(&workflow, &start.step_params, start.source());
-        let bound = match bound {
-            Ok(bound) if wrong.is_empty() => bound,
-            Ok(_) => return Err(StartError::BadParams(wrong)),
-            Err(mistakes) => return Err(StartError::BadParams([mistakes, wrong].concat())),
-        };
+        let bound = all_right(bound, (&workflow, &start.step_params, start.source()))?;
         let given = match &start.before {
             Some(before) => given(bound, &merged(&before.step_params, &start.step_params)),
             None => given(bound, &start.step_params),
@@ -417,7 +412,10 @@ pub(super) fn given(bound: Bound, step_params: &Map<String, Value>) -> Given {
 }
 
 /// Params for single steps, with those that are given in their place.
-fn merged(before: &Map<String, Value>, given: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn merged(
+    before: &Map<String, Value>,
+    given: &Map<String, Value>,
+) -> Map<String, Value> {
     let mut all = before.clone();
     for (step, params) in given {
         let known = all.entry(step.clone()).or_insert_with(|| Value::Object(Map::new()));
@@ -428,14 +426,18 @@ fn merged(before: &Map<String, Value>, given: &Map<String, Value>) -> Map<String
     all
 }
 
-/// Whether params for single steps may be given.
-pub(super) fn check_step_params(
-    workflow: &Workflow,
-    given: &Map<String, Value>,
-    source: ParamSource,
-) -> Result<(), StartError> {
-    let mistakes = step_mistakes(workflow, given, source);
-    if mistakes.is_empty() { Ok(()) } else { Err(StartError::BadParams(mistakes)) }
+/// The params of a run, unless they or those for single steps do not fit: then
+/// all that is wrong with either.
+pub(super) fn all_right(
+    bound: Result<Bound, Vec<String>>,
+    (workflow, step_params, source): (&Workflow, &Map<String, Value>, ParamSource),
+) -> Result<Bound, StartError> {
+    let wrong = step_mistakes(workflow, step_params, source);
+    match bound {
+        Ok(bound) if wrong.is_empty() => Ok(bound),
+        Ok(_) => Err(StartError::BadParams(wrong)),
+        Err(mistakes) => Err(StartError::BadParams([mistakes, wrong].concat())),
+    }
 }
 
 /// What is wrong with params for single steps, each with its place.

@@ -62,7 +62,7 @@ impl Driver {
         let Some(wanted) = delegation_of(parent, step) else { return };
         let child = wanted.child;
         let outcome = match self.revive(&parent.tenant, child) {
-            Ok(Some(live)) => self.go_on_with(parent, step, (&wanted, &live), due),
+            Ok(Some(live)) => Ok(self.go_on_with((parent, step), (&wanted, &live), due)),
             Ok(None) => self.create_subworkflow(parent, step, &wanted, due),
             Err(error) => return self.cannot_wake(child, &error),
         };
@@ -84,46 +84,23 @@ impl Driver {
     /// The run is there: it goes on, or it is over and the step with it.
     fn go_on_with(
         &self,
-        parent: &Arc<Live>,
-        step: StepIndex,
+        (parent, step): (&Arc<Live>, StepIndex),
         (wanted, live): (&Delegation, &Arc<Live>),
         due: &mut VecDeque<Due>,
-    ) -> Result<Option<(IterationResult, Rollup)>, Refused> {
+    ) -> Option<(IterationResult, Rollup)> {
         if !wanted.is_sync {
             let started = started(live);
             self.put_back(live);
-            return Ok(Some(started));
+            return Some(started);
         }
-        let end = {
-            let state = live.lock();
-            let rollup = state.run.rollup(&mut |_| Rollup::default());
-            state.run.result().map(|result| (result, rollup, state.run.generation()))
+        let retry = Retry {
+            by: format!("step {step} of {}", parent.id),
+            target: wanted.target.clone(),
+            given: None,
+            queued: false,
+            generation: Some(wanted.generation),
         };
-        match end {
-            None => Ok(None),
-            Some((_, _, generation)) if generation < wanted.generation => {
-                let by = format!("step {step} of {}", parent.id);
-                let retry = Retry {
-                    by,
-                    target: wanted.target.clone(),
-                    given: None,
-                    queued: false,
-                    generation: Some(wanted.generation),
-                };
-                match self.take_up_again(live, retry, due) {
-                    Ok(_) => Ok(None),
-                    Err(error) => {
-                        self.put_back(live);
-                        let failure = Failure::new(FailureKind::Fatal, "retry", error.to_string());
-                        Err(Refused::Failed(failure))
-                    }
-                }
-            }
-            Some((result, rollup, _)) => {
-                self.put_back(live);
-                Ok(Some((result, rollup)))
-            }
-        }
+        self.go_on_or_end(live, (wanted.generation, retry), due)
     }
 
     /// Makes the run. What is wrong with it is the step's failure.

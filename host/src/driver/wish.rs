@@ -28,12 +28,7 @@ impl Driver {
             }
             _ => {}
         }
-        Err(Error::Refused(Refusal::Rejected(Rejection::NotAllowed {
-            what: "the run".to_owned(),
-            status: ended.status().as_str(),
-            action: action.as_str(),
-            allowed: ended.allowed_actions(),
-        })))
+        Err(Error::Refused(Refusal::Rejected(ended.not_allowed(action.as_str()))))
     }
 
     /// Does nothing with a step that has gone on because of the same wish.

@@ -49,7 +49,7 @@ fn stop(run: &Run, stop: Stop) -> Vec<Event> {
     }
 }
 
-pub(super) fn not_allowed(run: &Run, action: &'static str) -> Rejection {
+pub(crate) fn not_allowed(run: &Run, action: &'static str) -> Rejection {
     Rejection::NotAllowed {
         what: "the run".to_owned(),
         status: run.status().as_str(),

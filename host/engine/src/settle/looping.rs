@@ -1,13 +1,14 @@
 //! How loops begin and go on.
 
 use super::bad_expression;
+use super::within::Within;
 use crate::event::{Ending, Event};
 use crate::failure::{Failure, FailureKind};
 use crate::id::StepIndex;
 use crate::payload::Payload;
 use crate::publishing::loop_succeeded;
 use crate::run::{Iterations, Run};
-use crate::scope::{RunFacts, Scope, StepResult};
+use crate::scope::Scope;
 use crate::workflow::{FailureMode, Foreach, Step, StepKind, While};
 use serde_json::{Map, Value};
 
@@ -89,7 +90,7 @@ fn holds(run: &Run, looped: &While, variables: &Payload) -> Result<bool, Failure
     if let Value::Object(own) = variables.value() {
         all.extend(own.clone());
     }
-    let scope = Turn { run, variables: Payload::from(Value::Object(all)) };
+    let scope = Within::turn(run, Payload::from(Value::Object(all)));
     looped.condition.holds(&scope).map_err(|message| bad_expression("while.condition", &message))
 }
 
@@ -169,30 +170,6 @@ fn turn(run: &Run, step: StepIndex, looped: &While, iterations: &Iterations) -> 
             failed(Failure::new(FailureKind::Fatal, "limit:iterations", message))
         }
         Ok(true) => vec![Event::WhileContinued { step, index: iterations.next, variables }],
-    }
-}
-
-/// A run as the condition of a `while` sees it.
-struct Turn<'a> {
-    run: &'a Run,
-    variables: Payload,
-}
-
-impl Scope for Turn<'_> {
-    fn params(&self) -> &Payload {
-        self.run.params()
-    }
-
-    fn loop_variables(&self) -> &Payload {
-        &self.variables
-    }
-
-    fn step(&self, id: &str) -> Option<StepResult<'_>> {
-        self.run.step(id)
-    }
-
-    fn run(&self) -> RunFacts<'_> {
-        Scope::run(self.run)
     }
 }
 

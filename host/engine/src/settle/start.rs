@@ -2,6 +2,7 @@
 
 use super::bad_expression;
 use super::looping::{start_foreach, start_while};
+use super::within::Within;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{RunId, StepIndex};
@@ -81,7 +82,7 @@ fn sleep(
     time: &Template,
     input: &Payload,
 ) -> Result<Event, Failure> {
-    let scope = WithOwn { run, own: input };
+    let scope = Within::step(run, input);
     let read = |value: &Value| millis_of(value, 0..=SLEEP_MS_MAX);
     let millis = computed(time, &scope, &read).map_err(|why| bad_expression("sleep", &why))?;
     let until = run.updated_at().plus_ms(millis);
@@ -96,7 +97,7 @@ fn gated(
     gate: &Gate,
     input: &Payload,
 ) -> Result<Event, Failure> {
-    let scope = WithOwn { run, own: input };
+    let scope = Within::step(run, input);
     let broken = |place: &str, why: &str| bad_expression(&format!("wait.{place}"), why);
     let name = gate.signal.render(&scope).map_err(|error| broken("signal", &error.to_string()))?;
     let Value::String(name) = name.value() else {
@@ -123,7 +124,7 @@ fn delegated(
     other: &Subworkflow,
     input: &Payload,
 ) -> Result<Event, Failure> {
-    let scope = WithOwn { run, own: input };
+    let scope = Within::step(run, input);
     let text = |place: &str, template: &Template| {
         let value =
             template.render(&scope).map_err(|error| bad_expression(place, &error.to_string()))?;
@@ -142,34 +143,4 @@ fn delegated(
     let attempt = u64::from(before.attempt) + 1;
     let child = known.unwrap_or_else(|| RunId::started_by(run.id(), step, attempt, b"workflow"));
     Ok(Event::SubworkflowStarted { step, child, workflow, version })
-}
-
-/// A run as a step sees it that knows its own params.
-pub(crate) struct WithOwn<'a> {
-    /// The run.
-    pub(crate) run: &'a Run,
-    /// What the step is given.
-    pub(crate) own: &'a Payload,
-}
-
-impl crate::scope::Scope for WithOwn<'_> {
-    fn params(&self) -> &Payload {
-        self.run.params()
-    }
-
-    fn loop_variables(&self) -> &Payload {
-        self.run.loop_variables()
-    }
-
-    fn own_params(&self) -> &Payload {
-        self.own
-    }
-
-    fn step(&self, id: &str) -> Option<crate::scope::StepResult<'_>> {
-        crate::scope::Scope::step(self.run, id)
-    }
-
-    fn run(&self) -> crate::scope::RunFacts<'_> {
-        crate::scope::Scope::run(self.run)
-    }
 }

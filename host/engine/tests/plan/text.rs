@@ -34,6 +34,13 @@ fn write_body(body: &Body, variable: Option<&str>, text: &mut Map<String, Value>
     }
 }
 
+fn mode_text(mode: &FailureMode) -> &'static str {
+    match mode {
+        FailureMode::Ignore => "ignore_failure",
+        FailureMode::Immediately => "fail_immediately",
+    }
+}
+
 fn write_step(step: &Step) -> Value {
     let mut text = Map::new();
     text.insert("id".into(), json!(format!("s{}", step.number)));
@@ -50,12 +57,8 @@ fn write_step(step: &Step) -> Value {
     if let Some(timeout) = step.timeout_ms {
         text.insert("timeout".into(), json!(format!("{timeout}ms")));
     }
-    if let Some(mode) = step.failure_mode {
-        let mode = match mode {
-            FailureMode::Ignore => "ignore_failure",
-            FailureMode::Immediately => "fail_immediately",
-        };
-        text.insert("failure_mode".into(), json!(mode));
+    if let Some(mode) = &step.failure_mode {
+        text.insert("failure_mode".into(), json!(mode_text(mode)));
     }
     if publishes(step.number) {
         let signal =

@@ -68,6 +68,44 @@ impl StepAccount {
         self.is_held = false;
         self.is_over = true;
     }
+
+    /// An attempt failed.
+    fn fail(&mut self, definition: &Step, at: Timestamp, event: &Event) {
+        let Event::AttemptFailed { attempt, failure, retry_at, .. } = event else { return };
+        let books = self;
+        assert_eq!(*attempt, books.attempt, "a stale result was taken");
+        assert!(!books.is_held, "{event:?}, but it could not begin");
+        let since = books.running_since.take().expect("a second result was taken");
+        let waited = books.waits.take().is_some();
+        assert!(!waited || failure.reason == "timeout", "{event:?} while it waited");
+        let due = since.plus_ms(patience(definition));
+        // That of its subworkflow, or of a step there, has another message.
+        let is_own = failure.reason == "timeout"
+            && failure.message.starts_with("took longer than its `timeout`");
+        assert!(!is_own || due <= at, "{event:?} is too early");
+        let (kind, budget) = budget(&definition.retry.fixed, failure.kind);
+        let spent = books.failures.entry(kind).or_default();
+        // A subworkflow that failed is not tried again by itself.
+        let is_final = !is_own && matches!(definition.kind, StepKind::Subworkflow(_));
+        assert_eq!(retry_at.is_some(), *spent < budget && !is_final, "{event:?}, {spent}");
+        *spent += 1;
+        books.retry_at = *retry_at;
+        books.is_over = retry_at.is_none();
+    }
+
+    /// What it gives is there, and is published first.
+    fn publish(&mut self, definition: &Step, event: &Event) {
+        let Event::StepPublishing { attempt, output, signals, .. } = event else { return };
+        let books = self;
+        assert_eq!(*attempt, books.attempt, "a stale result was taken");
+        assert!(definition.signals.is_some() && !signals.is_empty(), "{event:?}");
+        let was_running = books.running_since.take().is_some();
+        let fits = was_running
+            || output.is_none()
+            || matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
+        assert!(fits && books.in_flight.is_empty(), "a second result was taken");
+        assert!(!std::mem::replace(&mut books.is_publishing, true), "it publishes twice");
+    }
 }
 
 impl<'a> Audit<'a> {
@@ -238,26 +276,8 @@ impl<'a> Audit<'a> {
                 assert!(std::mem::take(&mut books.is_held), "{event:?}, but it was not held");
                 books.running_since = Some(at);
             }
-            Event::AttemptFailed { attempt, failure, retry_at, .. } => {
-                assert_eq!(*attempt, books.attempt, "a stale result was taken");
-                assert!(!books.is_held, "{event:?}, but it could not begin");
-                let since = books.running_since.take().expect("a second result was taken");
-                let waited = books.waits.take().is_some();
-                assert!(!waited || failure.reason == "timeout", "{event:?} while it waited");
-                let due = since.plus_ms(patience(definition));
-                // That of its subworkflow, or of a step there, has another message.
-                let is_own = failure.reason == "timeout"
-                    && failure.message.starts_with("took longer than its `timeout`");
-                assert!(!is_own || due <= at, "{event:?} is too early");
-                let (kind, budget) = budget(&definition.retry.fixed, failure.kind);
-                let spent = books.failures.entry(kind).or_default();
-                // A subworkflow that failed is not tried again by itself.
-                let is_final = !is_own && matches!(definition.kind, StepKind::Subworkflow(_));
-                assert_eq!(retry_at.is_some(), *spent < budget && !is_final, "{event:?}, {spent}");
-                *spent += 1;
-                books.retry_at = *retry_at;
-                books.is_over = retry_at.is_none();
-            }
+            Event::AttemptFailed { .. } => books.fail(definition, at, event),
+            Event::StepPublishing { .. } => books.publish(definition, event),
             Event::StepSucceeded { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
                 let was_running = books.running_since.take().is_some();
@@ -265,16 +285,6 @@ impl<'a> Audit<'a> {
                 let fits = was_running || is_at_once;
                 assert!(fits, "a second result was taken");
                 books.is_over = true;
-            }
-            Event::StepPublishing { attempt, output, signals, .. } => {
-                assert_eq!(*attempt, books.attempt, "a stale result was taken");
-                assert!(definition.signals.is_some() && !signals.is_empty(), "{event:?}");
-                let was_running = books.running_since.take().is_some();
-                let fits = was_running
-                    || output.is_none()
-                    || matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
-                assert!(fits && books.in_flight.is_empty(), "a second result was taken");
-                assert!(!std::mem::replace(&mut books.is_publishing, true), "it publishes twice");
             }
             Event::StepPublished { attempt, .. } => {
                 assert_eq!(*attempt, books.attempt, "what a stale attempt published was taken");

@@ -112,7 +112,9 @@ impl World {
     pub fn limits_changed(&mut self) {
         let wanted = self.shelf.limits.clone();
         let names: Vec<String> = self.gate.limits.keys().chain(wanted.keys()).cloned().collect();
-        let before = std::mem::replace(&mut self.gate.limits, wanted.clone());
+        let before = self.gate.limits.clone();
+        // What is limited no more still is, until it is given out.
+        self.gate.limits.extend(wanted.clone());
         let is_less = |name: &String| match (before.get(name), wanted.get(name)) {
             (Some(before), Some(now)) => now < before,
             (before, now) => before.is_none() && now.is_some(),
@@ -122,6 +124,7 @@ impl World {
             self.set_limit(&name, wanted.get(&name).copied());
         }
         self.hold_again();
+        self.gate.limits.clone_from(&wanted);
         for name in more {
             self.set_limit(&name, wanted.get(&name).copied());
         }
@@ -215,10 +218,8 @@ impl World {
     /// Nothing moves any more: every attempt that is held has a reason, and
     /// somebody lifts what holds one. False if none is held.
     pub fn let_attempts_begin(&mut self) -> bool {
-        let held = self.all_calls().into_iter().filter_map(|place| match self.state_of(place) {
-            StepState::Queued { .. } => Some(place),
-            _ => None,
-        });
+        let is_held = |place: &Place| matches!(self.state_of(*place), StepState::Queued { .. });
+        let held = self.all_calls().into_iter().filter(is_held);
         let held: Vec<Place> = held.collect();
         for place in &held {
             let short = self.gate.permits.waits_for(place);

@@ -14,7 +14,8 @@ impl Driver {
     ) {
         let (old, new) = (&before.properties, &after.properties);
         if old.step_concurrency != new.step_concurrency || old.tags != new.tags {
-            self.permits_changed(tenant);
+            let is_new = old.step_concurrency.is_none() || old.tags != new.tags;
+            self.permits_changed(tenant, is_new);
         }
         if old.run_strategy != new.run_strategy || old.paused != new.paused {
             self.admission_changed(tenant, &after.name);
@@ -28,9 +29,10 @@ impl Driver {
         self.admission_changed(tenant, workflow);
     }
 
-    /// Steps that wait for a permit may get one now.
-    pub(super) fn permits_changed(&self, tenant: &TenantId) {
-        self.limits_changed(tenant);
+    /// Steps that wait for a permit may get one now; `is_new` says whether some
+    /// need permits that they did not need before.
+    pub(super) fn permits_changed(&self, tenant: &TenantId, is_new: bool) {
+        self.limits_changed(tenant, is_new);
     }
 
     /// Runs that wait for their turn may begin now.

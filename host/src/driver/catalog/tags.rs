@@ -42,10 +42,11 @@ impl Driver {
     ) -> Result<TagLimit, TagError> {
         check_note(note.as_deref())?;
         let at = self.0.clock.now();
+        let is_new = self.0.store.tag_limit(tenant, tag)?.is_none();
         let record = TagLimit { tag: tag.to_owned(), max_allowed, note, by: by.to_owned(), at };
         let write = Write::tag_limit(tenant, &record)?;
         self.0.store.commit(vec![write]).durable().await?;
-        self.permits_changed(tenant);
+        self.permits_changed(tenant, is_new);
         Ok(record)
     }
 
@@ -63,7 +64,7 @@ impl Driver {
         let record = found.ok_or_else(|| TagError::Unlimited(tag.to_owned()))?;
         let write = Write::tag_limit_deleted(tenant, tag)?;
         self.0.store.commit(vec![write]).durable().await?;
-        self.permits_changed(tenant);
+        self.permits_changed(tenant, false);
         Ok(record)
     }
 }

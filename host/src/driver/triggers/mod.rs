@@ -35,11 +35,14 @@ const QUEUE_MAX: usize = 1_000;
 /// So many of the signals that wait for others are kept at hand.
 const AT_HAND_MAX: usize = 256;
 
+/// Triggers by tenant and workflow.
+type ByWorkflow = HashMap<(TenantId, String), Vec<Arc<Trigger>>>;
+
 /// What the driver knows of triggers.
 #[derive(Default)]
 pub(super) struct Triggers {
     /// Those that wait for signals, by workflow.
-    live: Mutex<HashMap<(TenantId, String), Vec<Arc<Trigger>>>>,
+    live: Mutex<ByWorkflow>,
     /// Where their tasks run.
     runtime: OnceLock<Handle>,
 }
@@ -79,7 +82,7 @@ struct State {
 }
 
 impl Triggers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(TenantId, String), Vec<Arc<Trigger>>>> {
+    fn lock(&self) -> MutexGuard<'_, ByWorkflow> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

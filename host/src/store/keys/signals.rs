@@ -31,6 +31,9 @@ pub struct ParamRange {
     high: Option<Vec<u8>>,
 }
 
+/// As the fields of a range.
+type Bounds = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
 impl ParamRange {
     /// A range for each param of which a pattern wants text or numbers between
     /// bounds, or text that begins in some way.
@@ -46,7 +49,8 @@ impl ParamRange {
         ranges
     }
 
-    fn bounds(test: &Test) -> Option<(Vec<u8>, Vec<u8>, Option<Vec<u8>>)> {
+    /// What they begin with, where they begin and where they end.
+    fn bounds(test: &Test) -> Option<Bounds> {
         let of_type = |value: &Scalar| vec![ordered(value)[0]];
         Some(match test {
             Test::AtLeast(least) => (of_type(least), ordered(least), None),
