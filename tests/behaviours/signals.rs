@@ -169,7 +169,7 @@ steps: [{ id: inner, noop: true, params: { n: 5 } }]
     stage.apply(
         r#"
 workflow: looped
-params: { what: { type: json, value: none } }
+params: { what: { type: json } }
 steps:
   - id: all
     foreach: { n: [1, 2, 3] }
@@ -183,7 +183,7 @@ steps:
     signals: "${params.what}"
 "#,
     );
-    let run = stage.start("looped");
+    let run = stage.start_with("looped", json!({ "what": "none" }));
     assert_eq!(stage.end(run), "failed");
     let known = stage.run(run);
     match &known.steps()[place_of(&known, "last") as usize].state {
