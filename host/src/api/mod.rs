@@ -142,6 +142,12 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::get))
         .routes(routes!(secrets::delete))
+        .merge(of_webhooks())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+fn of_webhooks() -> OpenApiRouter<Driver> {
+    OpenApiRouter::new()
         .routes(routes!(webhooks::create))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::get))
@@ -149,7 +155,6 @@ fn documented() -> OpenApiRouter<Driver> {
         .routes(routes!(webhooks::delete))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(hooks::receive))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
 fn of_triggers() -> OpenApiRouter<Driver> {

@@ -399,7 +399,8 @@ fn is_match(value: &Value) -> Result<(), String> {
 }
 
 fn is_signals(value: &Value) -> Result<(), String> {
-    let because = |(place, message): (String, String)| format!("a list of signals: `{place}` {message}");
+    let because =
+        |(place, message): (String, String)| format!("a list of signals: `{place}` {message}");
     read_signals(value).map(|_| ()).map_err(because)
 }
 

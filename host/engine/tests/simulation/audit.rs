@@ -282,8 +282,7 @@ impl<'a> Audit<'a> {
                 assert_eq!(*attempt, books.attempt, "a stale result was taken");
                 let was_running = books.running_since.take().is_some();
                 let is_at_once = matches!(definition.kind, StepKind::Noop | StepKind::Wait(_));
-                let fits = was_running || is_at_once;
-                assert!(fits, "a second result was taken");
+                assert!(was_running || is_at_once, "a second result was taken");
                 books.is_over = true;
             }
             Event::StepPublished { attempt, .. } => {
