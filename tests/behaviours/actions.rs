@@ -252,7 +252,7 @@ steps:
         message,
         "the run is succeeded, and cancel does nothing there; use retry from a step, fork"
     );
-    let retry = segno_host::driver::RetryRun { by: BY.to_owned(), ..Default::default() };
+    let retry = RetryRun { by: BY.to_owned(), ..Default::default() };
     let message = stage.try_retry(run, retry).expect_err("all is complete").to_string();
     assert!(message.contains("use retry from a step, fork"), "{message}");
     let unblocked = stage.block(stage.driver().unblock(&stage.tenant, run, BY));

@@ -56,9 +56,10 @@ fn seconds() -> u64 {
 fn deliveries(server: &Server, name: &str) -> Vec<(String, u64)> {
     let listed = server.json(&["webhook", "deliveries", name]);
     let one = |item: &Value| {
-        (item["outcome"].as_str().unwrap().to_owned(), item["count"].as_u64().unwrap())
+        let outcome = item["outcome"].as_str().expect("a text");
+        (outcome.to_owned(), item["count"].as_u64().expect("a number"))
     };
-    listed.as_array().unwrap().iter().map(one).collect()
+    listed.as_array().expect("a list").iter().map(one).collect()
 }
 
 fn outcomes(server: &Server, name: &str) -> Vec<String> {
