@@ -119,7 +119,9 @@ fn a_signal_is_given_to_a_step_once() {
     assert_eq!(gave(&server, &run), [json!("old"), json!(1), json!("new"), json!(null), json!(5)]);
     let listed = server.get("signals/went")["items"].as_array().unwrap().clone();
     assert_eq!(listed.len(), 1, "however often it is played, a step publishes once");
-    assert_eq!(listed[0]["by"], format!("{run}/probe"));
+    assert_eq!(listed[0]["by"], format!("step probe of {run}"));
+    let publisher = &listed[0]["publisher"];
+    assert_eq!((&publisher["run"], &publisher["step"]), (&json!(run), &json!("probe")));
     let id = listed[0]["id"].as_str().unwrap();
     assert!(id.starts_with(&format!("{run}/probe/1/")), "{id}");
 }

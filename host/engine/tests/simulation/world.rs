@@ -333,7 +333,8 @@ impl World {
     }
 
     /// Somebody does now what they would have done later, while what follows from
-    /// other things is under way.
+    /// other things is under way. A retry waits for that: an end that is told a
+    /// second time cannot be told from the end of what goes on.
     fn somebody_hurries(&mut self) {
         let of_people = |happening: &Happening| {
             matches!(
@@ -344,7 +345,6 @@ impl World {
                     | Happening::SomebodySetsLimit
                     | Happening::SomebodyCancels
                     | Happening::SomebodyActs
-                    | Happening::SomebodyRetries
                     | Happening::SomebodyLooks
             )
         };
