@@ -2,19 +2,13 @@
 //! after one of these would wait for ever.
 
 use super::Driver;
+use super::beginning::Beginning;
 use super::live::Live;
 use crate::store;
-use segno_engine::event::{Event, Origin, Record};
+use segno_engine::event::Origin;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::workflow::StepKind;
 use std::sync::Arc;
-
-/// Where a run comes from, and what it executes.
-struct Beginning {
-    workflow: String,
-    version: u64,
-    origin: Origin,
-}
 
 /// What is said of a run that would wait for one above it.
 pub(super) fn deadlock(workflow: &str, above: RunId) -> String {
@@ -51,10 +45,7 @@ impl Driver {
             if !self.waits_at(tenant, &around, step)? {
                 break;
             }
-            run = match around.origin {
-                Origin::Iteration { root, .. } => root,
-                Origin::Start { .. } | Origin::Child { .. } => parent,
-            };
+            run = around.numbered(parent);
             above.push(run);
         }
         Ok(above)
@@ -64,19 +55,14 @@ impl Driver {
     fn beginning(&self, tenant: &TenantId, run: RunId) -> Result<Option<Beginning>, store::Error> {
         if let Some(live) = self.live(tenant, run) {
             let state = live.lock();
-            let (workflow, version) = (state.run.workflow().name.clone(), state.run.version());
-            return Ok(Some(Beginning { workflow, version, origin: state.run.origin().clone() }));
+            return Ok(Some(Beginning {
+                workflow: state.run.workflow().name.clone(),
+                version: state.run.version(),
+                origin: state.run.origin().clone(),
+                at: state.run.created_at(),
+            }));
         }
-        let Some((_, bytes)) = self.0.store.events(tenant, run, 0, 1)?.pop() else {
-            return Ok(None);
-        };
-        let record = Record::decode(&bytes).map_err(|it| store::Error::corrupt(it.to_string()))?;
-        Ok(record.events.into_iter().next().and_then(|event| match event {
-            Event::RunCreated { workflow, version, origin } => {
-                Some(Beginning { workflow, version, origin })
-            }
-            _ => None,
-        }))
+        self.stored_beginning(tenant, run)
     }
 
     /// Whether a step waits for the run that it started.
@@ -86,14 +72,8 @@ impl Driver {
         of: &Beginning,
         step: StepIndex,
     ) -> Result<bool, store::Error> {
-        let Some(workflow) = self.workflow(tenant, &of.workflow, of.version)? else {
-            return Ok(false);
-        };
-        let path = match &of.origin {
-            Origin::Iteration { path, .. } => path.as_slice(),
-            Origin::Start { .. } | Origin::Child { .. } => &[],
-        };
-        let step = workflow.body_at(path).and_then(|body| body.steps.get(step as usize));
+        let workflow = self.workflow(tenant, &of.workflow, of.version)?;
+        let step = workflow.as_deref().and_then(|workflow| of.step(workflow, step));
         Ok(step.is_some_and(|step| matches!(&step.kind, StepKind::Subworkflow(it) if it.sync)))
     }
 }

@@ -1,9 +1,10 @@
 //! What led to what: from a run to whatever started it, across signals, the runs
 //! that published them, schedules, forks and the runs above.
 
+use super::beginning::Beginning;
 use super::{Driver, Error};
 use crate::store::{self, RunRecord, SignalRecord};
-use segno_engine::event::{Cause, Event, Origin, Record};
+use segno_engine::event::{Cause, Origin};
 use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::signal::Publisher;
 use std::collections::{BTreeSet, VecDeque};
@@ -76,14 +77,6 @@ pub struct SourceSignal {
     pub publisher: Option<(RunId, String)>,
 }
 
-/// How a run began.
-struct Beginning {
-    workflow: String,
-    version: u64,
-    origin: Origin,
-    at: Timestamp,
-}
-
 impl Driver {
     /// What led to a run, at most so many runs back and so many in all.
     ///
@@ -135,30 +128,9 @@ impl Driver {
         }
     }
 
-    fn first_event_of(
-        &self,
-        tenant: &TenantId,
-        run: RunId,
-    ) -> Result<Option<Beginning>, store::Error> {
-        let page = self.0.store.events(tenant, run, 0, 1)?;
-        let Some((_, bytes)) = page.into_iter().next() else { return Ok(None) };
-        let record = Record::decode(&bytes)
-            .map_err(|error| store::Error::corrupt(format!("the beginning of {run}: {error}")))?;
-        let Record { at, events } = record;
-        Ok(events.into_iter().next().and_then(|event| match event {
-            Event::RunCreated { workflow, version, origin } => {
-                Some(Beginning { workflow, version, origin, at })
-            }
-            _ => None,
-        }))
-    }
-
     /// The run, or for an iteration the run that it belongs to.
     fn numbered(&self, tenant: &TenantId, run: RunId) -> Result<Option<RunId>, store::Error> {
-        Ok(self.first_event_of(tenant, run)?.map(|beginning| match beginning.origin {
-            Origin::Iteration { root, .. } => root,
-            Origin::Start { .. } | Origin::Child { .. } => run,
-        }))
+        Ok(self.stored_beginning(tenant, run)?.map(|beginning| beginning.numbered(run)))
     }
 
     fn link(
@@ -167,7 +139,8 @@ impl Driver {
         run: RunId,
         depth: u32,
     ) -> Result<Option<Link>, store::Error> {
-        let Some(Beginning { workflow, version, origin, at }) = self.first_event_of(tenant, run)?
+        let Some(Beginning { workflow, version, origin, at }) =
+            self.stored_beginning(tenant, run)?
         else {
             return Ok(None);
         };
@@ -213,16 +186,9 @@ impl Driver {
         run: RunId,
         step: StepIndex,
     ) -> Result<Option<String>, store::Error> {
-        let Some(Beginning { workflow, version, origin, .. }) = self.first_event_of(tenant, run)?
-        else {
-            return Ok(None);
-        };
-        let Some(workflow) = self.workflow(tenant, &workflow, version)? else { return Ok(None) };
-        let path = match &origin {
-            Origin::Iteration { path, .. } => path.as_slice(),
-            Origin::Start { .. } | Origin::Child { .. } => &[],
-        };
-        let step = workflow.body_at(path).and_then(|body| body.steps.get(step as usize));
+        let Some(beginning) = self.stored_beginning(tenant, run)? else { return Ok(None) };
+        let workflow = self.workflow(tenant, &beginning.workflow, beginning.version)?;
+        let step = workflow.as_deref().and_then(|workflow| beginning.step(workflow, step));
         Ok(step.map(|step| step.id.clone()))
     }
 }

@@ -7,6 +7,7 @@ mod alarms;
 mod ancestors;
 mod attempt;
 mod batch;
+mod beginning;
 mod catalog;
 mod children;
 mod dormant;

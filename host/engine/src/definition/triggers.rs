@@ -8,7 +8,7 @@ use super::node::Kind;
 use super::problem::{Problem, Problems};
 use super::reader::Reader;
 use super::site::Site;
-use super::{quantity, signal_trigger, source};
+use super::{quantity, schedule_document, signal_trigger, source};
 use crate::id::Timestamp;
 use crate::payload::Payload;
 use crate::schedule::{
@@ -16,7 +16,6 @@ use crate::schedule::{
     ScheduleTrigger, Spec, Trigger, check_zone,
 };
 use crate::template::Template;
-use chrono::DateTime;
 use std::collections::BTreeMap;
 
 /// The most triggers of a workflow.
@@ -266,12 +265,11 @@ fn zone(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
 fn moment(field: &Field<'_>, problems: &mut Problems) -> Option<Timestamp> {
     let remedy = "write it as in \"2027-01-01T00:00:00Z\"";
     let text = field.text(remedy, problems)?;
-    let found = DateTime::parse_from_rfc3339(text).ok();
-    let millis = found.and_then(|moment| u64::try_from(moment.timestamp_millis()).ok());
-    if millis.is_none() {
+    let found = schedule_document::read_moment(text);
+    if found.is_none() {
         field.problem(problems, format!("{} is no moment", super::node::shown(text)), remedy);
     }
-    millis.map(Timestamp)
+    found
 }
 
 fn catch_up(field: &Field<'_>, problems: &mut Problems) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! What the server answers about schedules, as far as the tables show it.
 
+use crate::cli::measure::day_and_time;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -28,6 +29,15 @@ pub(super) struct Schedule {
     pub(super) created_by: String,
     pub(super) changed_at: String,
     pub(super) changed_by: String,
+}
+
+impl Schedule {
+    /// What it starts, by which rule, and when next.
+    pub(super) fn in_short(&self) -> String {
+        let Self { schedule, workflow, rule, next, .. } = self;
+        let next = next.first().map(|next| format!(", next {} UTC", day_and_time(&next.at)));
+        format!("{schedule}: {workflow} {rule}{}", next.unwrap_or_default())
+    }
 }
 
 /// A moment at which a schedule fires.

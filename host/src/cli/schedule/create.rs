@@ -4,7 +4,6 @@ use super::answer::Schedule;
 use super::spec::{File, Spec};
 use crate::cli::answer;
 use crate::cli::client::Client;
-use crate::cli::measure::day_and_time;
 use crate::cli::route::Route;
 use crate::cli::terminal::Terminal;
 use crate::cli::workflow::problems;
@@ -63,9 +62,7 @@ pub(super) fn perform(
         terminal.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Schedule { schedule, workflow, rule, next, .. } = answer::read(&answer)?;
-    let next = next.first().map(|next| format!(", next {} UTC", day_and_time(&next.at)));
-    let next = next.unwrap_or_default();
-    terminal.print(&format!("created {schedule}: {workflow} {rule}{next}"))?;
+    let schedule: Schedule = answer::read(&answer)?;
+    terminal.print(&format!("created {}", schedule.in_short()))?;
     Ok(ExitCode::SUCCESS)
 }
