@@ -1,7 +1,7 @@
 //! What people do with runs and steps: stop, skip, try again, hold, and what
 //! they are told when it does not fit.
 
-use crate::stage::{BY, Stage};
+use crate::stage::{BY, Stage, statuses_of};
 use segno_engine::command::StepAction;
 use segno_engine::event::{Event, Record, Stop};
 use segno_engine::id::{RunId, StepIndex};
@@ -375,4 +375,69 @@ steps:
     for run in [run, outer, inner] {
         assert_eq!(stage.end(run), "cancelled");
     }
+}
+
+/// There is nothing to try again in a run that succeeded.
+#[test]
+fn a_retry_of_a_step_whose_subworkflow_gave_something_else_says_so_again() {
+    let stage = Stage::new();
+    stage.apply("{ workflow: inner, steps: [{ id: say, noop: true, params: { rows: 'many' } }] }");
+    stage.apply(
+        "{ workflow: outer, steps: [{ id: down, workflow: inner, outputs: { rows: int }, retry: { user: 0 } }] }",
+    );
+    let run = stage.start("outer");
+    assert_eq!(stage.end(run), "failed");
+    let failure = || stage.run(run).steps()[0].last_failure.clone().expect("it has failed");
+    let before = failure();
+    assert_eq!(before.reason, "output");
+    stage.try_retry(run, RetryRun { by: BY.to_owned(), ..RetryRun::default() }).expect("it failed");
+    assert_eq!(stage.end(run), "failed");
+    assert_eq!(failure(), before);
+}
+
+#[test]
+fn a_pause_holds_everything_below_a_run_also_after_a_restart() {
+    let mut stage = Stage::new();
+    let leaf = "
+workflow: leaf
+steps:
+  - { id: nap, sleep: 10s }
+  - { id: behind, noop: true, needs: [nap] }
+";
+    stage.apply(leaf);
+    stage.apply(
+        "
+workflow: middle
+steps:
+  - { id: each, foreach: { i: [1, 2] }, steps: [{ id: down, workflow: leaf }] }
+",
+    );
+    stage.apply(
+        "{ workflow: top, steps: [{ id: down, workflow: middle }, { id: beside, workflow: leaf, sync: false }] }",
+    );
+    let top = stage.start("top");
+    stage.until_step(top, "down", "running");
+    let middle = stage.child(top, "down");
+    stage.until_step(middle, "each", "running");
+    let iterations = [0, 1].map(|index| stage.iteration(middle, "each", index));
+    iterations.iter().for_each(|run| drop(stage.until_step(*run, "down", "running")));
+    let leaves = iterations.map(|run| stage.child(run, "down"));
+    leaves.iter().for_each(|run| drop(stage.until_step(*run, "nap", "waiting")));
+    let beside: RunId = serde_json::from_value(stage.output(top, "beside")["run"].clone())
+        .expect("it says its run");
+    stage.act(top, RunAction::Pause);
+    stage.advance(10.0);
+    // What it did not wait for is none of its.
+    assert_eq!(stage.end(beside), "succeeded");
+    let is_held = |stage: &Stage| {
+        for run in leaves {
+            let run = stage.until_step(run, "nap", "succeeded");
+            assert_eq!(statuses_of(&run)["behind"], "pending");
+        }
+    };
+    is_held(&stage);
+    stage.restart();
+    is_held(&stage);
+    stage.act(top, RunAction::Resume);
+    assert_eq!(stage.end(top), "succeeded");
 }

@@ -118,6 +118,39 @@ steps:
     assert_eq!(stage.play(next), "succeeded");
 }
 
+/// A run that is retried waits behind those with smaller numbers, and so must
+/// not keep them waiting.
+#[test]
+fn a_strict_sequence_goes_on_when_a_failure_behind_others_is_retried() {
+    let stage = Stage::new();
+    stage.apply(
+        "
+workflow: strict
+run_strategy: strict_sequential
+params: { by: 1 }
+steps:
+  - { id: nap, sleep: 1s }
+  - { id: divide, noop: true, needs: [nap], params: { result: '${1 / params.by}' } }
+",
+    );
+    let first = stage.start("strict");
+    stage.act(first, RunAction::Cancel);
+    assert_eq!(stage.end(first), "cancelled");
+    let second = stage.start_with("strict", json!({ "by": 0 }));
+    stage.until_status(second, "running");
+    assert_eq!(stage.play(second), "failed");
+    let retry = |by: i64| {
+        let params = Map::from_iter([("by".to_owned(), json!(by))]);
+        RetryRun { params, by: BY.to_owned(), ..RetryRun::default() }
+    };
+    stage.try_retry(first, retry(1)).expect("it was cancelled");
+    assert_eq!(stage.run(first).status().as_str(), "queued");
+    stage.try_retry(second, retry(1)).expect("it has failed");
+    stage.until_status(first, "running");
+    assert_eq!(stage.play(first), "succeeded");
+    assert_eq!(stage.play(second), "succeeded");
+}
+
 #[test]
 fn the_first_run_keeps_others_out() {
     let stage = Stage::new();

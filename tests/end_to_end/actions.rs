@@ -158,6 +158,7 @@ fn a_failed_run_blocks_the_next_until_it_is_unblocked() {
     assert_eq!(server.end_of(&first)["allowed"], blocks);
     let queued = server.get(&format!("runs/{second}"));
     assert_eq!(queued["reason"], json!(format!("blocked:{first}")), "{queued}");
+    assert_eq!(server.get("runs")["items"][0]["reason"], queued["reason"], "the list says so, too");
     let (status, unblocked) = post(&server, "workflows/gated/unblock");
     assert_eq!((status, unblocked), (202, json!({ "runs": [first] })));
     server.event(&second, |event| event["type"] == "wait_started");

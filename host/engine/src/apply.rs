@@ -156,8 +156,9 @@ impl Run {
         !self.children.iter().any(|(child, step)| self.cancels_child(*child, *step))
     }
 
-    /// Whether a run that a step started is being cancelled.
-    pub(crate) fn cancels_child(&self, child: RunId, step: StepIndex) -> bool {
+    /// Whether a run that a step started is being cancelled, or would be if it
+    /// were open.
+    pub fn cancels_child(&self, child: RunId, step: StepIndex) -> bool {
         let is_subworkflow =
             matches!(self.body().steps[step as usize].kind, StepKind::Subworkflow(_));
         self.stop.is_some()

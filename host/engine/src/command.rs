@@ -25,14 +25,12 @@ pub enum Command {
     },
     /// Take the end of an iteration.
     EndIteration {
-        /// The `foreach` step.
+        /// The loop.
         step: StepIndex,
         /// Which iteration.
         index: u32,
         /// How it ended.
-        result: IterationResult,
-        /// How its steps ended.
-        rollup: Rollup,
+        end: RunEnd,
     },
     /// See which deadlines have passed.
     CheckDeadlines,
@@ -96,12 +94,8 @@ pub enum Command {
     EndChild {
         /// The step.
         step: StepIndex,
-        /// The run.
-        child: RunId,
         /// How it ended.
-        result: IterationResult,
-        /// How its steps ended.
-        rollup: Rollup,
+        end: RunEnd,
     },
     /// Let a run that waited for its turn begin.
     Admit,
@@ -202,6 +196,27 @@ impl StepAction {
             Self::Resume => "resume",
             Self::Bypass => "bypass",
         }
+    }
+}
+
+/// How a run ended that a step started, an iteration among them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEnd {
+    /// The run.
+    pub run: RunId,
+    /// Which retry of the run ended, 0 for none. The same end may be told again
+    /// when the run goes on already.
+    pub generation: u32,
+    /// How it ended.
+    pub result: IterationResult,
+    /// How its steps ended.
+    pub rollup: Rollup,
+}
+
+impl RunEnd {
+    /// The end of a run that never was.
+    pub fn absent(run: RunId, generation: u32, result: IterationResult) -> Self {
+        Self { run, generation, result, rollup: Rollup::default() }
     }
 }
 

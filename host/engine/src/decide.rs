@@ -8,7 +8,7 @@ mod retry;
 pub(crate) use self::action::{not_allowed, step_not_allowed};
 
 use crate::apply::Corrupt;
-use crate::command::{Command, Outcome, Rejection};
+use crate::command::{Command, Outcome, Rejection, RunEnd};
 use crate::event::{Ending, Event, Stop};
 use crate::failure::{Failure, FailureKind};
 use crate::id::{Attempt, RunId, StepIndex, Timestamp};
@@ -54,14 +54,7 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
         Command::FinishAttempt { step, attempt, outcome, usage } => {
             finish_attempt(run, (*step, *attempt), (outcome, *usage), now)
         }
-        Command::EndIteration { step, index, result, rollup } => {
-            let running = run.looping(*step).is_some_and(|all| all.in_flight.contains(index));
-            if !running {
-                return Err(Rejection::StaleIteration { step: *step, index: *index });
-            }
-            let (step, index, result, rollup) = (*step, *index, result.clone(), *rollup);
-            Ok(vec![Event::IterationEnded { step, index, result, rollup }])
-        }
+        Command::EndIteration { step, index, end } => end_iteration(run, (*step, *index), end),
         Command::CheckDeadlines => Ok(check_deadlines(run, now)),
         Command::Suspend { .. }
         | Command::Wake { .. }
@@ -83,6 +76,22 @@ pub fn decide(run: &Run, command: &Command, now: Timestamp) -> Result<Vec<Event>
         | Command::Retry(_)
         | Command::Unblock { .. } => action::decide(run, command),
     }
+}
+
+/// The end of an iteration. What is told of a retry before the last, or of one
+/// over other items, comes too late.
+fn end_iteration(
+    run: &Run,
+    (step, index): (StepIndex, u32),
+    end: &RunEnd,
+) -> Result<Vec<Event>, Rejection> {
+    let is_it = run.iteration_id(step, index) == end.run;
+    let is_awaited = run.looping(step).is_some_and(|all| all.expects(index, end.generation));
+    if !(is_it && is_awaited) {
+        return Err(Rejection::StaleIteration { step, index });
+    }
+    let (result, rollup) = (end.result.clone(), end.rollup);
+    Ok(vec![Event::IterationEnded { step, index, result, rollup }])
 }
 
 fn finish_attempt(

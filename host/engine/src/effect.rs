@@ -2,7 +2,7 @@
 //! state and never stored: after a crash `Run::outstanding` names them again,
 //! and each may be performed twice without harm.
 
-use crate::command::RetryTarget;
+use crate::command::{RetryTarget, RunEnd};
 use crate::event::{Event, IterationResult, Origin};
 use crate::failure::{Failure, FailureKind};
 use crate::id::{Attempt, RunId, StepIndex};
@@ -30,17 +30,19 @@ pub enum Effect {
     },
     /// See that this iteration runs, and come back with `Command::EndIteration`.
     StartIteration {
-        /// The `foreach` step.
+        /// The loop.
         step: StepIndex,
         /// Which iteration.
         index: u32,
     },
     /// Cancel this iteration, and come back with `Command::EndIteration`.
     CancelIteration {
-        /// The `foreach` step.
+        /// The loop.
         step: StepIndex,
         /// Which iteration.
         index: u32,
+        /// Which retry of it, 0 for none.
+        generation: u32,
     },
     /// See that this iteration, which had ended, goes on, and come back with
     /// `Command::EndIteration`.
@@ -79,20 +81,19 @@ pub enum Effect {
         /// The attempt.
         attempt: Attempt,
     },
-    /// Let the iterations that are under way know whether this run is paused.
-    TellIterations,
+    /// Let the iterations and subworkflows that are under way know whether this
+    /// run is paused.
+    TellBelow,
     /// Tell the parent that this run is over.
     ReportEnd {
         /// The run to tell.
         parent: RunId,
-        /// Its `foreach` step.
+        /// Its loop.
         step: StepIndex,
         /// Which of its iterations this run is.
         index: u32,
         /// How it ended.
-        result: IterationResult,
-        /// How its steps ended.
-        rollup: Rollup,
+        end: RunEnd,
     },
     /// See how this run is doing, which a step started, and come back with
     /// `Command::EndChild` when it is over.
@@ -165,7 +166,7 @@ impl Run {
             }
             Event::StepPublishing { step, .. } => vec![Effect::PublishSignals { step: *step }],
             Event::StopRequested { .. } => self.abort_all(),
-            Event::RunPaused { .. } | Event::RunResumed { .. } => vec![Effect::TellIterations],
+            Event::RunPaused { .. } | Event::RunResumed { .. } => vec![Effect::TellBelow],
             Event::RunSucceeded { .. } | Event::RunFailed { .. } | Event::RunStopped => {
                 self.report_end().into_iter().collect()
             }
@@ -214,7 +215,11 @@ impl Run {
         self.looping(step).into_iter().flat_map(move |iterations| {
             let stopping = self.stop.is_some() || iterations.ending.is_some();
             iterations.in_flight.iter().map(move |index| match stopping {
-                true => Effect::CancelIteration { step, index: *index },
+                true => Effect::CancelIteration {
+                    step,
+                    index: *index,
+                    generation: iterations.generation(*index),
+                },
                 false => iterations.effect(step, *index),
             })
         })
@@ -258,10 +263,26 @@ impl Run {
             }
             Origin::Start { .. } => return None,
         };
-        let result = self.result()?;
-        let step = *path.last()?;
-        let rollup = self.rollup(&mut |_| Rollup::default());
-        Some(Effect::ReportEnd { parent: *parent, step, index: *index, result, rollup })
+        let (step, end) = (*path.last()?, self.run_end()?);
+        Some(Effect::ReportEnd { parent: *parent, step, index: *index, end })
+    }
+
+    /// Whether this iteration of a loop, in this retry of it, is to be cancelled.
+    pub fn cancels_iteration(&self, step: StepIndex, (index, generation): (u32, u32)) -> bool {
+        self.looping(step).is_some_and(|iterations| {
+            let stopping = self.stop.is_some() || iterations.ending.is_some();
+            stopping && iterations.expects(index, generation)
+        })
+    }
+
+    /// How it ended, once it is over.
+    pub fn run_end(&self) -> Option<RunEnd> {
+        Some(RunEnd {
+            run: self.id,
+            generation: self.generation,
+            result: self.result()?,
+            rollup: self.rollup(&mut |_| Rollup::default()),
+        })
     }
 
     /// What this run's parent is to be told, once the run is over.
@@ -287,6 +308,16 @@ impl Run {
 }
 
 impl Iterations {
+    /// How often an iteration was retried.
+    pub(crate) fn generation(&self, index: u32) -> u32 {
+        self.retried.get(&index).map_or(0, |(generation, _)| *generation)
+    }
+
+    /// Whether the iteration is under way, in this retry of it.
+    pub(crate) fn expects(&self, index: u32, generation: u32) -> bool {
+        self.in_flight.contains(&index) && generation == self.generation(index)
+    }
+
     /// How an iteration that is under way comes about.
     fn effect(&self, step: StepIndex, index: u32) -> Effect {
         match self.retried.get(&index) {

@@ -186,7 +186,19 @@ impl Run {
         self.breakpoints = steps;
     }
 
-    /// Says whether the run around it is paused.
+    /// Whether a step waits for the end of the run that it leaves its work to,
+    /// which a pause of this one holds back, too.
+    pub fn has_subworkflow(&self, step: StepIndex) -> bool {
+        let step = self.body().steps.get(step as usize);
+        step.is_some_and(|step| matches!(&step.kind, StepKind::Subworkflow(it) if it.sync))
+    }
+
+    /// Whether a run above it is paused, as it was last told.
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Says whether a run above it is paused.
     pub fn set_held(&mut self, is_held: bool) {
         self.is_held = is_held;
     }
@@ -237,6 +249,12 @@ impl Run {
     /// Whether it has had its turn.
     pub fn has_begun(&self) -> bool {
         self.status != RunStatus::Queued
+    }
+
+    /// How often the step has had this run, which it started, taken up again.
+    pub fn child_generation(&self, child: RunId, step: StepIndex) -> u32 {
+        let known = self.steps.get(step as usize).filter(|step| step.child == Some(child));
+        known.map_or(0, |step| step.child_generation)
     }
 
     /// How often it was taken up again after its end.
@@ -306,12 +324,11 @@ impl Run {
             | StepState::Cancelled => true,
         };
         let waits = self.active > 0 || self.status != RunStatus::Running;
-        let is_iteration = matches!(self.origin, Origin::Iteration { .. });
         self.stop.is_none()
             && self.status.is_open()
             && waits
             // Whoever is around it keeps it here, to let it go on.
-            && !(self.is_held && is_iteration)
+            && !self.is_held
             && self.steps.iter().all(dormant)
     }
 

@@ -41,7 +41,10 @@ impl Around {
         let run = &snapshot.run;
         let mut around = Self { permits: permits(driver, tenant, run), ..Self::default() };
         match run.status() {
-            RunStatus::Queued => around.queue_reason = driver.queue_reason(tenant, run),
+            RunStatus::Queued => {
+                let place = (run.workflow().name.as_str(), run.id());
+                around.queue_reason = driver.queue_reason(tenant, place);
+            }
             RunStatus::Paused => around.paused_by = paused_by(driver, tenant, snapshot)?,
             RunStatus::Failed { .. } => around.blocks = blocks(driver, tenant, run).await?,
             _ => {}

@@ -153,8 +153,10 @@ fn reason(run: &Run, around: &Around) -> Option<String> {
         (_, Some(Stop::Failed { .. })) if is_open => Some("failing".to_owned()),
         (RunStatus::Queued, _) => around.queue_reason.clone(),
         (RunStatus::Running, _) if run.is_on_hold() => match run.origin() {
-            Origin::Iteration { parent, .. } => Some(format!("run:{parent}")),
-            _ => None,
+            Origin::Iteration { parent, .. } | Origin::Child { parent, .. } => {
+                Some(format!("run:{parent}"))
+            }
+            Origin::Start { .. } => None,
         },
         _ => None,
     }

@@ -16,6 +16,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use segno_engine::event::Cause;
 use segno_engine::id::{RunId, TenantId};
+use segno_engine::run::RunStatus;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -112,7 +113,7 @@ pub(super) async fn list(
     let page = driver.store().runs(&tenant, query.workflow.as_deref(), &paging)?;
     driver.store().barrier().durable().await?;
     Ok(Json(PageView {
-        items: page.items.into_iter().map(run_item).collect(),
+        items: page.items.into_iter().map(|run| run_item(&driver, &tenant, run)).collect(),
         next: page.next.map(|next| next.to_string()),
     }))
 }
@@ -220,7 +221,10 @@ pub(super) async fn shown(
     Ok(run_view(&snapshot, &around, driver.clock().now()))
 }
 
-fn run_item(record: RunRecord) -> RunItemView {
+fn run_item(driver: &Driver, tenant: &TenantId, record: RunRecord) -> RunItemView {
+    let is_queued = record.status == RunStatus::Queued.as_str();
+    let place = (record.workflow.as_str(), record.run);
+    let reason = is_queued.then(|| driver.queue_reason(tenant, place)).flatten();
     let (schedule, at) = record.schedule.unzip();
     RunItemView {
         run: record.run.to_string(),
@@ -228,7 +232,7 @@ fn run_item(record: RunRecord) -> RunItemView {
         version: record.version,
         number: record.number,
         status: record.status,
-        reason: record.reason,
+        reason: reason.or(record.reason),
         created_at: rfc3339(record.created_at),
         ended_at: record.ended_at.map(rfc3339),
         schedule,

@@ -52,7 +52,11 @@ impl Driver {
     }
 
     /// How a run began. One that waits need not come back into memory for it.
-    fn beginning(&self, tenant: &TenantId, run: RunId) -> Result<Option<Beginning>, store::Error> {
+    pub(super) fn beginning(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+    ) -> Result<Option<Beginning>, store::Error> {
         if let Some(live) = self.live(tenant, run) {
             let state = live.lock();
             return Ok(Some(Beginning {
@@ -66,7 +70,7 @@ impl Driver {
     }
 
     /// Whether a step waits for the run that it started.
-    fn waits_at(
+    pub(super) fn waits_at(
         &self,
         tenant: &TenantId,
         of: &Beginning,

@@ -76,7 +76,10 @@ impl Driver {
         for ((start, found), (entry, admission)) in fresh.into_iter().zip(admitted) {
             let Checked { id, now, workflow, version, given, hash } = found;
             let origin = Origin::Start { number: entry.number, given, cause: start.cause };
-            let new = NewRun { id, workflow, version, origin, admission: Some(admission) };
+            let new = NewRun {
+                admission: Some(admission),
+                ..NewRun::of((id, workflow, version), origin)
+            };
             if let Some(key) = start.idempotency_key {
                 let request = RequestRecord { run: id, body_hash: hash };
                 writes.push(Write::request(tenant, &key, &request)?);

@@ -9,7 +9,7 @@ use super::{Driver, Due, Error, Extra, Selected, WorkflowError, inspect};
 use crate::crash;
 use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
 use crate::store;
-use segno_engine::command::Command;
+use segno_engine::command::{Command, RunEnd};
 use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, TenantId};
@@ -112,7 +112,7 @@ fn unknown_count(error: &store::Error) -> Failure {
 /// How a run stands that a step says it has started.
 enum Standing {
     Open,
-    Over(IterationResult, Rollup),
+    Over(RunEnd),
     /// It is no run of this step.
     Other,
 }
@@ -214,8 +214,8 @@ impl Player {
         let number = driver.next_number(&mut starts, self.tenant(), &workflow.name);
         let number = number.map_err(|error| broken(&error))?;
         let (parent, step) = (self.live.id, self.step);
-        let origin = Origin::Child { number, given, parent, step, root, depth };
-        let new = NewRun { id, workflow, version, origin, admission: None };
+        let origin = Origin::Child { number, given, parent, step, root, depth, generation: 0 };
+        let new = NewRun::of((id, workflow, version), origin);
         let now = driver.0.clock.now();
         let prepared = driver.prepare_run(&mut starts, self.tenant(), (new, now), due);
         let Prepared { live: child, writes, follow } = prepared.map_err(|error| broken(&error))?;
@@ -264,9 +264,9 @@ impl Driver {
         parent: &Arc<Live>,
         step: StepIndex,
         child: RunId,
-    ) -> Result<Option<(IterationResult, Rollup)>, Error> {
+    ) -> Result<Option<RunEnd>, Error> {
         match self.standing(parent, step, child)? {
-            Standing::Over(result, rollup) => Ok(Some((result, rollup))),
+            Standing::Over(end) => Ok(Some(end)),
             Standing::Open | Standing::Other => Ok(None),
         }
     }
@@ -277,15 +277,13 @@ impl Driver {
         step: StepIndex,
         child: RunId,
     ) -> Result<Standing, Error> {
-        let judge = |run: &Run| match (run.origin(), run.result()) {
+        let judge = |run: &Run| match (run.origin(), run.run_end()) {
             (Origin::Child { parent: its, step: at, .. }, _)
                 if (*its, *at) != (parent.id, step) =>
             {
                 Standing::Other
             }
-            (Origin::Child { .. }, Some(result)) => {
-                Standing::Over(result, run.rollup(&mut |_| Rollup::default()))
-            }
+            (Origin::Child { .. }, Some(end)) => Standing::Over(end),
             (Origin::Child { .. }, None) => Standing::Open,
             _ => Standing::Other,
         };
@@ -315,8 +313,23 @@ impl Driver {
         (step, child): (StepIndex, RunId),
         due: &mut VecDeque<Due>,
     ) {
+        self.see_child(parent, (step, child), 0, due);
+    }
+
+    /// If a run is over that a step started, the step's run knows it from now
+    /// on, at least for this retry of it.
+    fn see_child(
+        &self,
+        parent: &Arc<Live>,
+        (step, child): (StepIndex, RunId),
+        generation: u32,
+        due: &mut VecDeque<Due>,
+    ) {
         match self.end_of_child(parent, step, child) {
-            Ok(Some(end)) => self.end_child(parent, (step, child), end, due),
+            Ok(Some(end)) => {
+                let end = RunEnd { generation: end.generation.max(generation), ..end };
+                self.end_child(parent, step, end, due);
+            }
             Ok(None) => {}
             Err(error) => error!(run = %child, %error, "a run of a step cannot be read"),
         }
@@ -329,11 +342,19 @@ impl Driver {
         (step, child): (StepIndex, RunId),
         due: &mut VecDeque<Due>,
     ) {
+        let generation = {
+            let state = parent.lock();
+            // It may go on again meanwhile.
+            if !state.run.cancels_child(child, step) {
+                return;
+            }
+            state.run.child_generation(child, step)
+        };
         let live = match self.find(&parent.tenant, child, due) {
             Ok(Some(live)) => live,
             Ok(None) => match self.end_absent_child(parent, (step, child), due) {
                 Some(appeared) => appeared,
-                None => return self.watch_child(parent, (step, child), due),
+                None => return self.see_child(parent, (step, child), generation, due),
             },
             Err(error) => {
                 return error!(run = %child, %error, "a run of a step cannot be cancelled");
@@ -341,7 +362,7 @@ impl Driver {
         };
         let by = format!("run {}", parent.id);
         if self.turn(&live, &Command::Cancel { by }, Vec::new(), due).is_err() {
-            self.watch_child(parent, (step, child), due);
+            self.see_child(parent, (step, child), generation, due);
         }
     }
 
@@ -352,16 +373,11 @@ impl Driver {
         (parent, step): (RunId, StepIndex),
         due: &mut VecDeque<Due>,
     ) {
-        let end = {
-            let state = child.lock();
-            let rollup = state.run.rollup(&mut |_| Rollup::default());
-            state.run.result().map(|result| (result, rollup))
-        };
-        let Some(end) = end else { return };
+        let Some(end) = child.lock().run.run_end() else { return };
         crash::point("child reports");
         match self.find(&child.tenant, parent, due) {
             Ok(Some(live)) => {
-                self.end_child(&live, (step, child.id), end, due);
+                self.end_child(&live, step, end, due);
                 self.rest(&live);
             }
             // It did not wait for this one.
@@ -400,8 +416,9 @@ impl Driver {
         let is_known = !matches!(inspect::history(&self.0.store, &parent.tenant, child),
             Ok(history) if history.is_empty());
         if !is_known {
-            let (result, rollup) = (IterationResult::Cancelled, Rollup::default());
-            let command = Command::EndChild { step, child, result, rollup };
+            let generation = state.run.child_generation(child, step);
+            let end = RunEnd::absent(child, generation, IterationResult::Cancelled);
+            let command = Command::EndChild { step, end };
             let turn = self.turn_locked(parent, &mut state, (&command, Extra::default()), due);
             if let Err((refusal, _)) = turn {
                 debug!(run = %parent.id, %refusal, "a run of a step was known to be over");
@@ -413,17 +430,17 @@ impl Driver {
     pub(super) fn end_child(
         &self,
         parent: &Arc<Live>,
-        (step, child): (StepIndex, RunId),
-        (result, rollup): (IterationResult, Rollup),
+        step: StepIndex,
+        end: RunEnd,
         due: &mut VecDeque<Due>,
     ) {
         let mut state = parent.lock();
-        let index = state.run.wait_of(step).and_then(|wait| wait.index_of_run(child));
+        let index = state.run.wait_of(step).and_then(|wait| wait.index_of_run(end.run));
         let answer = index.map(|index| Answer::Woken {
             index,
-            happening: Happening::Run(result_of(result.clone())),
+            happening: Happening::Run(result_of(end.result.clone())),
         });
-        let command = Command::EndChild { step, child, result, rollup };
+        let command = Command::EndChild { step, end };
         let extra = Extra { answer, ..Extra::default() };
         if let Err((refusal, _)) = self.turn_locked(parent, &mut state, (&command, extra), due) {
             debug!(run = %parent.id, %refusal, "a run of a step was known to be over");

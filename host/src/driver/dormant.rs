@@ -15,7 +15,7 @@ use segno_engine::run::{Run, Surroundings};
 use segno_engine::signal::Pattern;
 use segno_engine::wait::SignalWait;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 use tracing::error;
@@ -168,7 +168,7 @@ impl Driver {
         is_dormant: bool,
     ) -> Result<(Arc<Live>, Vec<Due>), store::Error> {
         let outstanding = run.outstanding();
-        let held = self.is_held_above(tenant, run.origin());
+        let held = self.is_held_by(tenant, run.origin(), &mut HashMap::new())?;
         let live = Live::new(tenant.clone(), run, records, store::Ticket::done());
         {
             let mut state = live.lock();
@@ -183,18 +183,14 @@ impl Driver {
             self.set_alarm(&live, &mut state);
         }
         self.lock_live().insert(live.id, Arc::clone(&live));
+        // It may have changed before this one was seen.
+        self.tell(&live);
         self.hold_suspended(&live);
         let effects = outstanding.into_iter().map(|effect| Due::outstanding(&live, effect));
         // What it was held back from may begin.
         let look = Due::command(&live, Command::CheckDeadlines);
         let effects = effects.chain([look]).collect();
         Ok((live, effects))
-    }
-
-    /// Whether the run around an iteration is paused.
-    fn is_held_above(&self, tenant: &TenantId, origin: &Origin) -> bool {
-        let Origin::Iteration { parent, .. } = origin else { return false };
-        self.live(tenant, *parent).is_some_and(|parent| parent.lock().run.is_on_hold())
     }
 
     /// Something in a run is over: if it only waits now, and not just for a
@@ -320,7 +316,7 @@ pub(super) fn origin_of(history: &[Record]) -> Option<&Origin> {
 }
 
 /// The signals that the steps of a run wait for.
-fn subscriptions(run: &Run) -> std::collections::HashMap<StepIndex, Vec<(String, Pattern)>> {
+fn subscriptions(run: &Run) -> HashMap<StepIndex, Vec<(String, Pattern)>> {
     let steps = 0..run.steps().len() as StepIndex;
     let waits = steps.filter_map(|step| Some((step, run.wait_of(step)?)));
     waits

@@ -1,13 +1,14 @@
-//! What holds steps back that could start: breakpoints, and the pause of the
-//! run around a loop. Neither is part of a run's history; whoever moves a run
+//! What holds steps back that could start: breakpoints, and the pause of a run
+//! above, which it is an iteration or a subworkflow of. Neither is part of a run's history; whoever moves a run
 //! says it before.
 
 use super::live::Live;
 use super::{Driver, Due};
 use crate::store;
 use segno_engine::command::{Command, StepAction};
+use segno_engine::event::Origin;
 use segno_engine::id::{RunId, StepIndex, TenantId};
-use segno_engine::run::{Run, StepState};
+use segno_engine::run::{Run, RunStatus, StepState};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{debug, error};
@@ -101,26 +102,91 @@ impl Driver {
         Ok(())
     }
 
-    /// Says to the iterations of a run whether it is paused, and lets them go on
-    /// if it is not.
-    pub(super) fn tell_iterations(&self, parent: &Arc<Live>, due: &mut VecDeque<Due>) {
-        let (held, told) = {
-            // What is said is what holds: nobody can say otherwise meanwhile.
-            let state = parent.lock();
-            let held = state.run.is_on_hold();
-            let children = state.run.iterations_under_way().into_iter();
-            // One that only waits is told when it is woken.
-            let told: Vec<_> =
-                children.filter_map(|child| self.live(&parent.tenant, child)).collect();
-            told.iter().for_each(|live| live.lock().run.set_held(held));
-            (held, told)
-        };
-        for live in told {
-            if !held {
-                due.push_back(Due::command(&live, Command::CheckDeadlines));
+    /// Says to everything in memory below a run whether a run above it is
+    /// paused, and lets go on what is not held any more. What only waits is told
+    /// when it is woken.
+    pub(super) fn tell_below(&self, above: &Arc<Live>, due: &mut VecDeque<Due>) {
+        let (root, _) = self.family(above);
+        let tenant = &above.tenant;
+        loop {
+            let _telling = self.lock_telling();
+            let mut known = HashMap::new();
+            let mut is_news = false;
+            for live in self.live_runs(tenant) {
+                if live.id != above.id && self.family(&live).0 == root {
+                    let held = self.is_held_above(&live, &mut known);
+                    is_news |= hold(&live, held, due);
+                }
             }
-            self.tell_iterations(&live, due);
+            // What began below meanwhile may have seen the run above it as it
+            // was, and is found the next time.
+            if !is_news {
+                return;
+            }
         }
+    }
+
+    /// Says to a run that has come into memory whether a run above it is paused.
+    pub(super) fn tell(&self, live: &Arc<Live>) {
+        let _telling = self.lock_telling();
+        let held = self.is_held_above(live, &mut HashMap::new());
+        live.lock().run.set_held(held);
+    }
+
+    /// Whoever says it last has looked last.
+    fn lock_telling(&self) -> MutexGuard<'_, ()> {
+        self.0.telling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_held_above(&self, live: &Live, known: &mut HashMap<RunId, bool>) -> bool {
+        let origin = live.lock().run.origin().clone();
+        self.is_held_by(&live.tenant, &origin, known).unwrap_or_else(|error| {
+            error!(run = %live.id, %error, "the runs above it cannot be read");
+            false
+        })
+    }
+
+    /// Whether a run is paused that one with this origin is an iteration or a
+    /// subworkflow of, at any depth. `known` has what was found out before. The
+    /// caller holds no lock of a run.
+    pub(super) fn is_held_by(
+        &self,
+        tenant: &TenantId,
+        origin: &Origin,
+        known: &mut HashMap<RunId, bool>,
+    ) -> Result<bool, store::Error> {
+        let (parent, child_of) = match origin {
+            Origin::Iteration { parent, .. } => (*parent, None),
+            Origin::Child { parent, step, .. } => (*parent, Some(*step)),
+            Origin::Start { .. } => return Ok(false),
+        };
+        if child_of.is_none()
+            && let Some(held) = known.get(&parent)
+        {
+            return Ok(*held);
+        }
+        let Some(around) = self.beginning(tenant, parent)? else { return Ok(false) };
+        if let Some(step) = child_of
+            && !self.waits_at(tenant, &around, step)?
+        {
+            return Ok(false);
+        }
+        let held = match known.get(&parent) {
+            Some(held) => *held,
+            None => {
+                self.is_paused(tenant, parent)? || self.is_held_by(tenant, &around.origin, known)?
+            }
+        };
+        known.insert(parent, held);
+        Ok(held)
+    }
+
+    fn is_paused(&self, tenant: &TenantId, run: RunId) -> Result<bool, store::Error> {
+        if let Some(live) = self.live(tenant, run) {
+            return Ok(*live.lock().run.status() == RunStatus::Paused);
+        }
+        let record = self.0.store.run(tenant, run)?;
+        Ok(record.is_some_and(|record| record.status == RunStatus::Paused.as_str()))
     }
 
     /// Performs a command that follows from something else.
@@ -136,6 +202,18 @@ impl Driver {
     pub(super) fn live_runs(&self, tenant: &TenantId) -> Vec<Arc<Live>> {
         self.lock_live().values().filter(|live| live.tenant == *tenant).cloned().collect()
     }
+}
+
+/// Says to a run whether it is held, and lets it go on if it is not any more.
+/// Returns whether that is new to it.
+fn hold(live: &Arc<Live>, held: bool, due: &mut VecDeque<Due>) -> bool {
+    let mut state = live.lock();
+    let is_new = state.run.is_held() != held;
+    state.run.set_held(held);
+    if is_new && !held {
+        due.push_back(Due::command(live, Command::CheckDeadlines));
+    }
+    is_new
 }
 
 /// The step that a breakpoint of this workflow holds.

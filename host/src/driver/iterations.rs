@@ -2,11 +2,10 @@
 
 use super::live::Live;
 use super::{Driver, Due};
-use segno_engine::command::{Retry, RetryTarget};
+use segno_engine::command::{Retry, RetryTarget, RunEnd};
 use segno_engine::event::IterationResult;
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::StepIndex;
-use segno_engine::rollup::Rollup;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -49,21 +48,20 @@ impl Driver {
         live: &Arc<Live>,
         (generation, retry): (u32, Retry),
         due: &mut VecDeque<Due>,
-    ) -> Option<(IterationResult, Rollup)> {
-        let (result, rollup, done) = {
-            let state = live.lock();
-            let rollup = state.run.rollup(&mut |_| Rollup::default());
-            (state.run.result()?, rollup, state.run.generation())
-        };
-        let end = match done < generation {
-            true => match self.take_up_again(live, retry, due) {
+    ) -> Option<RunEnd> {
+        let end = live.lock().run.run_end()?;
+        let has_succeeded = matches!(end.result, IterationResult::Succeeded(_));
+        let is_complete = has_succeeded && retry.target == RetryTarget::Incomplete;
+        let end = if is_complete || end.generation >= generation {
+            RunEnd { generation: end.generation.max(generation), ..end }
+        } else {
+            match self.take_up_again(live, retry, due) {
                 Ok(_) => return None,
                 Err(error) => {
                     let failure = Failure::new(FailureKind::Fatal, "retry", error.to_string());
-                    (IterationResult::Failed(failure), Rollup::default())
+                    RunEnd::absent(live.id, generation, IterationResult::Failed(failure))
                 }
-            },
-            false => (result, rollup),
+            }
         };
         self.put_back(live);
         Some(end)

@@ -58,7 +58,7 @@ struct Known {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     /// The workflow.
-    workflow: String,
+    pub(super) workflow: String,
     number: u64,
     retry: u32,
     /// Whether it has not begun.
@@ -81,8 +81,8 @@ impl Place {
     }
 
     /// The place of the same run when it is taken up once more.
-    pub(super) fn again(self) -> Self {
-        Self { retry: self.retry + 1, ..self }
+    pub(super) fn again(self, generation: Option<u32>) -> Self {
+        Self { retry: generation.unwrap_or(self.retry + 1), ..self }
     }
 
     pub(super) fn entry(&self, run: RunId) -> Entry {
@@ -343,15 +343,15 @@ impl Driver {
         Ok(())
     }
 
-    /// Why a queued run has not begun, as users see it.
-    ///
-    /// # Errors
-    /// The store cannot answer.
-    pub fn queue_reason(&self, tenant: &TenantId, run: &Run) -> Option<String> {
-        let place = Place::of(run)?;
+    /// Why a queued run of a workflow has not begun, as users see it.
+    pub fn queue_reason(
+        &self,
+        tenant: &TenantId,
+        (workflow, run): (&str, RunId),
+    ) -> Option<String> {
         let mut starts = self.lock_starts();
-        let track = self.track(&mut starts, tenant, &place.workflow).ok()?;
-        let reason = track.lane.reason(run.id(), track.strategy, track.paused);
+        let track = self.track(&mut starts, tenant, workflow).ok()?;
+        let reason = track.lane.reason(run, track.strategy, track.paused);
         reason.map(|reason| reason.to_string())
     }
 

@@ -120,6 +120,8 @@ struct Inner {
     families: children::Families,
     outside: Outside,
     loading: Mutex<()>,
+    /// Who tells runs whether they are held.
+    telling: Mutex<()>,
     catalog: catalog::Cache,
     gates: permits::Gates,
     breakpoints: hold::Breakpoints,
@@ -173,6 +175,7 @@ impl Driver {
             families: children::Families::default(),
             outside,
             loading: Mutex::default(),
+            telling: Mutex::default(),
             catalog: catalog::Cache::default(),
             gates: permits::Gates::default(),
             breakpoints: hold::Breakpoints::default(),

@@ -9,13 +9,12 @@ use crate::crash;
 use crate::sandbox::Answer;
 use crate::store::Ticket;
 use segno_engine::apply::Corrupt;
-use segno_engine::command::Command;
+use segno_engine::command::{Command, RunEnd};
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Event, IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{Attempt, RunId, StepIndex};
-use segno_engine::rollup::Rollup;
 use segno_engine::run::Run;
 use segno_engine::signal::Pattern;
 use segno_engine::workflow::Workflow;
@@ -209,8 +208,8 @@ impl Driver {
             Effect::RetryIteration { step, index, generation, target } => {
                 self.retry_iteration(live, (step, index), (generation, target), due);
             }
-            Effect::CancelIteration { step, index } => {
-                self.cancel_iteration(live, (step, index), again, due);
+            Effect::CancelIteration { step, index, generation } => {
+                self.cancel_iteration(live, (step, index), (generation, again), due);
             }
             Effect::WatchChild { step, child } => self.watch_child(live, (step, child), due),
             Effect::CancelChild { step, child } => self.cancel_child(live, (step, child), due),
@@ -223,11 +222,11 @@ impl Driver {
             }
             // It stands in line since it was held.
             Effect::AwaitPermits { .. } => {}
-            Effect::TellIterations => self.tell_iterations(live, due),
-            Effect::ReportEnd { parent, step, index, result, rollup } => {
+            Effect::TellBelow => self.tell_below(live, due),
+            Effect::ReportEnd { parent, step, index, end } => {
                 let parent = self.lock_live().get(&parent).cloned();
                 if let Some(parent) = parent {
-                    self.end_iteration(&parent, (step, index), (result, rollup), due);
+                    self.end_iteration(&parent, (step, index), end, due);
                 }
             }
         }
@@ -252,7 +251,7 @@ impl Driver {
                 Ok(Child::Dormant) => return,
                 Err(reason) => {
                     let failure = Failure::new(FailureKind::Platform, "history", reason);
-                    let end = (IterationResult::Failed(failure), Rollup::default());
+                    let end = RunEnd::absent(child, 0, IterationResult::Failed(failure));
                     return self.end_iteration(parent, (step, index), end, due);
                 }
             }
@@ -268,7 +267,7 @@ impl Driver {
     ) {
         let workflow = Arc::clone(parent.lock().run.workflow());
         if let Err(failure) = self.count_iteration(parent, (&workflow, step)) {
-            let end = (IterationResult::Failed(failure), Rollup::default());
+            let end = absent(&parent.lock().run, (step, index), IterationResult::Failed(failure));
             return self.end_iteration(parent, (step, index), end, due);
         }
         // The parent stays locked, so that it cannot be cancelled between the
@@ -318,10 +317,17 @@ impl Driver {
         &self,
         parent: &Arc<Live>,
         (step, index): (StepIndex, u32),
-        again: bool,
+        (generation, again): (u32, bool),
         due: &mut VecDeque<Due>,
     ) {
-        let child = parent.lock().run.iteration_id(step, index);
+        let child = {
+            let state = parent.lock();
+            // It may go on again meanwhile.
+            if !state.run.cancels_iteration(step, (index, generation)) {
+                return;
+            }
+            state.run.iteration_id(step, index)
+        };
         let mut live = match self.find(&parent.tenant, child, due) {
             Ok(live) => live,
             Err(error) => return self.cannot_wake(child, &error),
@@ -338,6 +344,8 @@ impl Driver {
             match self.find_child(parent, (step, child)) {
                 Ok(Child::Open(_)) => live = self.lock_live().get(&child).cloned(),
                 Ok(Child::Over(end)) => {
+                    // It may not have been taken up again yet.
+                    let end = RunEnd { generation, ..end };
                     return self.end_iteration(parent, (step, index), end, due);
                 }
                 // It stays open, and so does what is around it.
@@ -348,7 +356,7 @@ impl Driver {
             }
         }
         let Some(live) = live else {
-            let end = (IterationResult::Cancelled, Rollup::default());
+            let end = RunEnd::absent(child, generation, IterationResult::Cancelled);
             return self.end_iteration(parent, (step, index), end, due);
         };
         let by = format!("run {}", parent.id);
@@ -372,9 +380,8 @@ impl Driver {
         if let Some(live) = self.lock_live().get(&child) {
             return Some(Arc::clone(live));
         }
-        let result = IterationResult::Cancelled;
-        let rollup = Rollup::default();
-        let command = Command::EndIteration { step, index, result, rollup };
+        let end = absent(&state.run, (step, index), IterationResult::Cancelled);
+        let command = Command::EndIteration { step, index, end };
         let turn = self.turn_locked(parent, &mut state, (&command, Extra::default()), due);
         if let Err((refusal, _)) = turn {
             debug!(run = %parent.id, %refusal, "the iteration was known to be over");
@@ -386,10 +393,10 @@ impl Driver {
         &self,
         parent: &Arc<Live>,
         (step, index): (StepIndex, u32),
-        (result, rollup): (IterationResult, Rollup),
+        end: RunEnd,
         due: &mut VecDeque<Due>,
     ) {
-        let command = Command::EndIteration { step, index, result, rollup };
+        let command = Command::EndIteration { step, index, end };
         match self.turn(parent, &command, Vec::new(), due) {
             Ok(_) | Err(Refusal::Rejected(_)) => {}
             Err(Refusal::Corrupt(corrupt)) => {
@@ -421,14 +428,21 @@ impl Driver {
         let records = history.len() as u64;
         let run = inspect::fold(child, workflow, surroundings, &history)
             .map_err(|corrupt| corrupt.to_string())?;
-        if let Some(result) = run.result() {
-            return Ok(Child::Over((result, run.rollup(&mut |_| Rollup::default()))));
+        if let Some(end) = run.run_end() {
+            return Ok(Child::Over(end));
         }
         let waiters = Dormant::waiters_of(&run);
         self.resubscribe(&parent.tenant, waiters).map_err(|error| error.to_string())?;
         let adopted = self.adopt(&parent.tenant, run, records, false);
         Ok(Child::Open(adopted.map_err(|error| error.to_string())?.1))
     }
+}
+
+/// The end of an iteration that does not exist in the retry of it that is under
+/// way.
+fn absent(parent: &Run, (step, index): (StepIndex, u32), result: IterationResult) -> RunEnd {
+    let generation = parent.iteration_generation(step, index);
+    RunEnd::absent(parent.iteration_id(step, index), generation, result)
 }
 
 /// How a child stands after a restart.
@@ -440,5 +454,5 @@ enum Child {
     /// It goes on, with these effects outstanding.
     Open(Vec<Due>),
     /// It ended so.
-    Over((IterationResult, Rollup)),
+    Over(RunEnd),
 }

@@ -139,7 +139,8 @@ impl Driver {
         }
         decide(&state.run, &Command::Retry(Box::new(retry.clone())), self.0.clock.now())
             .map_err(|rejection| ActionError::from(Refusal::Rejected(rejection)))?;
-        let place = Place::of(&state.run).map(Place::again).filter(|_| was_over);
+        let place = Place::of(&state.run).map(|place| place.again(retry.generation));
+        let place = place.filter(|_| was_over);
         let mut cancel = Vec::new();
         if let Some(place) = &place {
             let admission = self.arrive(&mut starts, &live.tenant, (live.id, place))?;
@@ -164,7 +165,13 @@ impl Driver {
         turn.map_err(|(refusal, _)| ActionError::from(refusal))?;
         due.extend(cancel.into_iter().map(|other| Due::replace(live, other)));
         crash::point("run is taken up again");
-        Ok(state.ticket.clone())
+        let ticket = state.ticket.clone();
+        drop(state);
+        // It may have held up others that come before it.
+        if let Some(place) = place {
+            self.admit(&live.tenant, &place.workflow, due);
+        }
+        Ok(ticket)
     }
 
     /// The run from which all goes on: the first that is open, or else the one

@@ -63,6 +63,15 @@ pub(super) struct NewRun {
     pub(super) origin: Origin,
     /// What becomes of it, if that is known.
     pub(super) admission: Option<Admission>,
+    /// Whether a run above it is paused.
+    pub(super) is_held: bool,
+}
+
+impl NewRun {
+    /// A run that arrives by itself.
+    pub(super) fn of((id, workflow, version): (RunId, Arc<Workflow>, u64), origin: Origin) -> Self {
+        Self { id, workflow, version, origin, admission: None, is_held: false }
+    }
 }
 
 /// What a run is started with, found and evaluated.
@@ -227,7 +236,7 @@ impl Driver {
             true => Some(self.enter_at_once(&mut starts, tenant, (&start.workflow, id, number))?),
             false => None,
         };
-        let new = NewRun { id, workflow, version, origin, admission };
+        let new = NewRun { admission, ..NewRun::of((id, workflow, version), origin) };
         let request = RequestRecord { run: id, body_hash: hash };
         if let Some(key) = &start.idempotency_key {
             writes.push(Write::request(tenant, key, &request)?);
@@ -277,13 +286,14 @@ impl Driver {
         (new, now): (NewRun, Timestamp),
         due: &mut VecDeque<Due>,
     ) -> Result<Prepared, store::Error> {
-        let NewRun { id, workflow, version, origin, admission } = new;
+        let NewRun { id, workflow, version, origin, admission, is_held } = new;
         let name = workflow.name.clone();
         let created = Event::RunCreated { workflow: name.clone(), version, origin };
         let corrupt = |error: Corrupt| store::Error::corrupt(error.to_string());
         let (mut run, mut events) =
             Run::create(id, workflow, Surroundings::unknown(), (created, now)).map_err(corrupt)?;
         run.set_breakpoints(self.breakpoints_of(tenant, &name)?);
+        run.set_held(is_held);
         let place = Place::of(&run).ok_or_else(|| store::Error::corrupt("a run has no number"))?;
         let admission = match admission {
             Some(admission) => admission,

@@ -8,12 +8,11 @@ use super::start::{NewRun, facts, given};
 use super::{Driver, Due, Selected, VersionSelector, WorkflowError};
 use crate::crash;
 use crate::store;
-use segno_engine::command::{Retry, RetryTarget};
+use segno_engine::command::{Retry, RetryTarget, RunEnd};
 use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
-use segno_engine::rollup::Rollup;
 use segno_engine::run::StepState;
 use segno_engine::scope::Scope as _;
 use segno_engine::workflow::{StepKind, Workflow};
@@ -70,14 +69,15 @@ impl Driver {
         let end = match outcome {
             Ok(end) => end,
             Err(Refused::Failed(failure)) => {
-                Some((IterationResult::Failed(failure), Rollup::default()))
+                let result = IterationResult::Failed(failure);
+                Some(RunEnd::absent(child, wanted.generation, result))
             }
             Err(Refused::Store(error)) => {
                 return error!(run = %parent.id, %error, "a subworkflow cannot be started");
             }
         };
         if let Some(end) = end {
-            self.end_child(parent, (step, child), end, due);
+            self.end_child(parent, step, end, due);
         }
     }
 
@@ -87,11 +87,11 @@ impl Driver {
         (parent, step): (&Arc<Live>, StepIndex),
         (wanted, live): (&Delegation, &Arc<Live>),
         due: &mut VecDeque<Due>,
-    ) -> Option<(IterationResult, Rollup)> {
+    ) -> Option<RunEnd> {
         if !wanted.is_sync {
-            let started = started(live);
+            let end = started(live, wanted.generation);
             self.put_back(live);
-            return Some(started);
+            return Some(end);
         }
         let retry = Retry {
             by: format!("step {step} of {}", parent.id),
@@ -110,7 +110,7 @@ impl Driver {
         step: StepIndex,
         wanted: &Delegation,
         due: &mut VecDeque<Due>,
-    ) -> Result<Option<(IterationResult, Rollup)>, Refused> {
+    ) -> Result<Option<RunEnd>, Refused> {
         let tenant = &parent.tenant;
         let user = |reason: &str, message: String| {
             Refused::Failed(Failure::new(FailureKind::User, reason, message))
@@ -150,9 +150,9 @@ impl Driver {
         let number = self
             .next_number(&mut starts, tenant, &wanted.workflow)
             .map_err(|error| user("workflow", error.to_string()))?;
+        let (parent_id, depth, generation) = (parent.id, depth + 1, wanted.generation);
         let origin =
-            Origin::Child { number, given, parent: parent.id, step, root, depth: depth + 1 };
-        let new = NewRun { id: wanted.child, workflow, version, origin, admission: None };
+            Origin::Child { number, given, parent: parent_id, step, root, depth, generation };
         // The parent stays locked, so that it cannot be cancelled between the
         // decision that the run is wanted and its appearance.
         let state = parent.lock();
@@ -161,19 +161,23 @@ impl Driver {
             debug!(run = %parent.id, "a subworkflow is not wanted any more");
             return Ok(None);
         }
+        let new = NewRun {
+            is_held: wanted.is_sync && state.run.is_on_hold(),
+            ..NewRun::of((wanted.child, workflow, version), origin)
+        };
         let prepared = self.prepare_run(&mut starts, tenant, (new, now), due)?;
         let live = Arc::clone(&prepared.live);
         self.order_run(prepared, Vec::new(), due);
         drop(state);
-        Ok((!wanted.is_sync).then(|| started(&live)))
+        Ok((!wanted.is_sync).then(|| started(&live, wanted.generation)))
     }
 }
 
 /// What the step gives that does not wait for its run.
-fn started(live: &Live) -> (IterationResult, Rollup) {
+fn started(live: &Live, generation: u32) -> RunEnd {
     let number = live.lock().run.origin().number();
     let output = json!({ "run": live.id.to_string(), "number": number });
-    (IterationResult::Succeeded(Payload::from(output)), Rollup::default())
+    RunEnd::absent(live.id, generation, IterationResult::Succeeded(Payload::from(output)))
 }
 
 fn delegation_of(parent: &Live, step: StepIndex) -> Option<Delegation> {

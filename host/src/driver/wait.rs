@@ -215,7 +215,7 @@ impl Player {
             return Ok(None);
         }
         match self.driver.end_of_child(&self.live, self.step, run) {
-            Ok(Some((result, _))) => Ok(Some(Happening::Run(result_of(result)))),
+            Ok(Some(end)) => Ok(Some(Happening::Run(result_of(end.result)))),
             Ok(None) => Err(invalid(format!("{run} is no run that step `{}` started", self.id))),
             Err(error) => Err(broken(&error)),
         }

@@ -44,7 +44,7 @@ impl Run {
             deadlines: BTreeSet::new(),
             children: BTreeMap::new(),
             given,
-            generation: 0,
+            generation: origin.generation(),
             breakpoints: Arc::default(),
             is_held: false,
             created_at: at,

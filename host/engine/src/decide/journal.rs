@@ -2,10 +2,10 @@
 //! for.
 
 use crate::apply::wait::continued_bytes;
-use crate::command::{Command, Rejection};
+use crate::command::{Command, Rejection, RunEnd};
 use crate::event::{Event, IterationResult};
 use crate::failure::{Failure, FailureKind};
-use crate::id::{RunId, StepIndex, Timestamp};
+use crate::id::{StepIndex, Timestamp};
 use crate::publishing::{SignalOutput, succeeded};
 use crate::rollup::Rollup;
 use crate::run::{Run, StepRun, StepState};
@@ -59,9 +59,7 @@ pub(super) fn decide(
             running(run, *step, *attempt)?;
             vec![Event::ChildStarted { step: *step, child: *child }]
         }
-        Command::EndChild { step, child, result, rollup } => {
-            return end_child(run, (*step, *child), (result, *rollup), now);
-        }
+        Command::EndChild { step, end } => return end_child(run, *step, end, now),
         Command::EndWait { step, output } => {
             // One that sleeps is woken by its moment.
             let is_gate = matches!(run.state_of(*step), Some(StepState::Waiting { wait }) if !wait.signals.is_empty());
@@ -109,14 +107,18 @@ fn published(
     }
 }
 
-/// The end of a run that a step started.
+/// The end of a run that a step started. What is told of a retry before the
+/// last comes too late.
 fn end_child(
     run: &Run,
-    (step, child): (StepIndex, RunId),
-    (result, rollup): (&IterationResult, Rollup),
+    step: StepIndex,
+    end: &RunEnd,
     now: Timestamp,
 ) -> Result<Vec<Event>, Rejection> {
-    if run.children().get(&child) != Some(&step) {
+    let RunEnd { run: child, generation, result, rollup } = end;
+    let (child, rollup) = (*child, *rollup);
+    let is_of_step = run.children().get(&child) == Some(&step);
+    if !is_of_step || *generation < run.child_generation(child, step) {
         return Err(Rejection::StaleChild { step, child });
     }
     let ended = Event::ChildEnded { step, child, rollup };

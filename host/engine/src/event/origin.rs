@@ -31,6 +31,9 @@ pub enum Origin {
         index: u32,
         /// The loop variables of this loop and those around it.
         loop_variables: Payload,
+        /// Which retry of the iteration it was created for, 0 for none: one that
+        /// is cancelled at once never was.
+        generation: u32,
     },
     /// A step started it.
     Child {
@@ -46,6 +49,8 @@ pub enum Origin {
         root: RunId,
         /// How many runs of steps are above it, from 1.
         depth: u32,
+        /// Which retry of its step it was created for, 0 for none.
+        generation: u32,
     },
 }
 
@@ -55,6 +60,14 @@ impl Origin {
         match self {
             Self::Start { number, .. } | Self::Child { number, .. } => Some(*number),
             Self::Iteration { .. } => None,
+        }
+    }
+
+    /// Which retry of the step above it was created for.
+    pub fn generation(&self) -> u32 {
+        match self {
+            Self::Iteration { generation, .. } | Self::Child { generation, .. } => *generation,
+            Self::Start { .. } => 0,
         }
     }
 

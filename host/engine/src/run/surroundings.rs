@@ -92,6 +92,12 @@ impl Run {
         RunId::child(self.id, step, (round, index))
     }
 
+    /// How often this iteration was retried.
+    pub fn iteration_generation(&self, step: StepIndex, index: u32) -> u32 {
+        let iterations = self.steps.get(step as usize).and_then(|it| it.iterations.as_deref());
+        iterations.map_or(0, |iterations| iterations.generation(index))
+    }
+
     /// The identifier of iteration `index` of `step` and the origin that it is
     /// created with, if it is under way.
     pub fn iteration(&self, step: StepIndex, index: u32) -> Option<(RunId, Origin)> {
@@ -110,6 +116,7 @@ impl Run {
             path,
             index,
             loop_variables: self.loop_variables_of(iterations, step, index),
+            generation: iterations.generation(index),
         };
         Some((self.iteration_id(step, index), origin))
     }

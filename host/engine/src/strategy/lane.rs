@@ -134,9 +134,9 @@ impl Lane {
     }
 
     /// A run arrives, for the first time or to be tried again; in that case it
-    /// no longer holds up others, and takes the place of the try before, whose
-    /// end may not have been told yet. A run that is open already changes
-    /// nothing.
+    /// no longer holds up others, so ask [`Lane::admit`] next, and takes the
+    /// place of the try before, whose end may not have been told yet. A run that
+    /// is open already changes nothing.
     ///
     /// Under `last_only` all others are stopped, also while the workflow is
     /// paused; the new run begins when the one that runs has left.

@@ -43,9 +43,9 @@ proptest! {
                         let timer = wait.timer.expect("it waited for a moment");
                         assert!(timer.index == *index && timer.until <= at, "{event:?} at {at:?}");
                     }
-                    (Command::EndChild { child, .. }, Wake::Run { index, run }) => {
+                    (Command::EndChild { end, .. }, Wake::Run { index, run }) => {
                         assert!(wait.runs.contains(&RunWait { index: *index, run: *run }));
-                        assert_eq!(child, run);
+                        assert_eq!(end.run, *run);
                     }
                     (Command::Wake { sequence, wake: wanted, .. }, wake) => {
                         assert_eq!((wait.sequence, wanted), (*sequence, wake));
@@ -106,7 +106,7 @@ proptest! {
             }
             for child in before.children().keys() {
                 let ended =
-                    matches!(command, Command::EndChild { child: ended, .. } if ended == *child);
+                    matches!(&command, Command::EndChild { end, .. } if end.run == *child);
                 let is_over = !after.status().is_open();
                 let is_kept = after.children().contains_key(child);
                 assert_eq!(is_kept, !ended && !is_over, "{events:?}");

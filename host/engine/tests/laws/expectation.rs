@@ -36,7 +36,7 @@ pub fn ask(asked: &mut Asked, run: &Run, events: &[Event]) {
                 asked.remove(&slot(run, &Effect::RunAttempt { step, attempt }));
             }
             // They want no answer.
-            Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellIterations => {}
+            Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellBelow => {}
             _ => {
                 asked.insert(slot(run, &effect), effect);
             }
@@ -85,9 +85,11 @@ fn slot(run: &Run, effect: &Effect) -> String {
         Effect::RunAttempt { step, attempt }
         | Effect::AbortAttempt { step, attempt }
         | Effect::AwaitPermits { step, attempt } => of_attempt(*step, *attempt),
-        Effect::StartIteration { step, index }
-        | Effect::RetryIteration { step, index, .. }
-        | Effect::CancelIteration { step, index } => of_iteration(*step, *index),
+        Effect::StartIteration { step, index } => of_iteration((*step, *index), 0),
+        Effect::RetryIteration { step, index, generation, .. }
+        | Effect::CancelIteration { step, index, generation } => {
+            of_iteration((*step, *index), *generation)
+        }
         Effect::WatchChild { step, child } | Effect::CancelChild { step, child } => {
             of_child(*step, *child)
         }
@@ -97,7 +99,7 @@ fn slot(run: &Run, effect: &Effect) -> String {
         }
         Effect::AwaitSignal { step } => format!("signal of {step}"),
         Effect::PublishSignals { step } => format!("publication of {step}"),
-        Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellIterations => {
+        Effect::ReportEnd { .. } | Effect::ReportChild { .. } | Effect::TellBelow => {
             panic!("{effect:?} wants no answer")
         }
     }
@@ -107,8 +109,8 @@ fn of_attempt(step: StepIndex, attempt: u32) -> String {
     format!("attempt {attempt} of {step}")
 }
 
-fn of_iteration(step: StepIndex, index: u32) -> String {
-    format!("iteration {index} of {step}")
+fn of_iteration((step, index): (StepIndex, u32), generation: u32) -> String {
+    format!("retry {generation} of iteration {index} of {step}")
 }
 
 fn of_child(step: StepIndex, child: RunId) -> String {
@@ -124,8 +126,8 @@ fn answered(command: &Command) -> Option<String> {
         | Command::Hold { step, attempt, .. }
         | Command::Release { step, attempt }
         | Command::Continue { step, attempt, .. } => of_attempt(*step, *attempt),
-        Command::EndChild { step, child, .. } => of_child(*step, *child),
-        Command::EndIteration { step, index, .. } => of_iteration(*step, *index),
+        Command::EndChild { step, end } => of_child(*step, end.run),
+        Command::EndIteration { step, index, end } => of_iteration((*step, *index), end.generation),
         Command::EndWait { step, .. } => format!("signal of {step}"),
         Command::EndPublishing { step, .. } => format!("publication of {step}"),
         _ => return None,
@@ -166,9 +168,14 @@ pub fn is_awaited(run: &Run, command: &Command) -> Option<bool> {
             };
             counts && (known.attempt, known.publications) == (*attempt, *publication)
         }
-        Command::EndIteration { .. } | Command::EndChild { .. } => {
+        Command::EndIteration { step, index, end } => {
             let slot = answered(command).expect("it ends something");
-            outstanding(run).contains_key(&slot)
+            outstanding(run).contains_key(&slot) && run.iteration_id(*step, *index) == end.run
+        }
+        Command::EndChild { step, end } => {
+            let slot = answered(command).expect("it ends something");
+            let is_stale = end.generation < run.child_generation(end.run, *step);
+            outstanding(run).contains_key(&slot) && !is_stale
         }
         _ => return None,
     })

@@ -5,7 +5,7 @@
 use crate::catalog;
 use crate::plan::{Bounds, Choices, Plan, numbers};
 use crate::wish;
-use segno_engine::command::{Command, Outcome};
+use segno_engine::command::{Command, Outcome, RunEnd};
 use segno_engine::decide::Refusal;
 use segno_engine::effect::Effect;
 use segno_engine::event::{Cause, Ending, Event, Given, IterationResult, Origin, Record};
@@ -75,7 +75,15 @@ impl History {
         let given = Given::params(Payload::from(json!({ "k": 1 })));
         let (number, parent) = (1, RunId::new(Timestamp(1), 1));
         let origin = match choices.chance(20) {
-            true => Origin::Child { number, given, parent, step: 2, root: parent, depth: 1 },
+            true => Origin::Child {
+                number,
+                given,
+                parent,
+                step: 2,
+                root: parent,
+                depth: 1,
+                generation: 0,
+            },
             false => {
                 let cause = Cause::Manual { by: "somebody".to_owned() };
                 Origin::Start { number, given, cause }
@@ -179,7 +187,7 @@ impl History {
                 let step = *choices.pick(&suspended).expect("there is one");
                 self.of_suspended(step, choices)
             }
-            (9, _) => noise(choices),
+            (9, _) => self.noise(choices),
             (10, _) => match choices.pick(&self.turns) {
                 Some(turn) => turn.command.clone(),
                 None => Command::CheckDeadlines,
@@ -220,15 +228,15 @@ impl History {
             }
             Effect::StartIteration { step, index }
             | Effect::RetryIteration { step, index, .. }
-            | Effect::CancelIteration { step, index }
-            | Effect::ReportEnd { step, index, .. } => end((*step, *index), choices),
+            | Effect::CancelIteration { step, index, .. }
+            | Effect::ReportEnd { step, index, .. } => self.end((*step, *index), choices),
             Effect::WatchChild { step, child } | Effect::CancelChild { step, child } => {
-                end_child((*step, *child), choices)
+                self.end_child((*step, *child), choices)
             }
-            Effect::ReportChild { step, .. } => end_child((*step, self.run.id()), choices),
+            Effect::ReportChild { step, .. } => self.end_child((*step, self.run.id()), choices),
             Effect::StartSubworkflow { step } => {
                 let child = self.run.steps()[*step as usize].child;
-                end_child((*step, child.expect("it is under way")), choices)
+                self.end_child((*step, child.expect("it is under way")), choices)
             }
             Effect::AwaitSignal { step } => {
                 Command::EndWait { step: *step, output: output(choices) }
@@ -237,8 +245,27 @@ impl History {
             Effect::AwaitPermits { step, attempt } => {
                 Command::Release { step: *step, attempt: *attempt }
             }
-            Effect::TellIterations => Command::CheckDeadlines,
+            Effect::TellBelow => Command::CheckDeadlines,
         }
+    }
+
+    /// The end of an iteration; now and then of a retry before the last, or of
+    /// another run.
+    fn end(&self, (step, index): (StepIndex, u32), choices: &mut Choices) -> Command {
+        let known = self.run.iteration_generation(step, index);
+        let other = if choices.chance(5) { index + 1 } else { index };
+        let end = RunEnd {
+            run: self.run.iteration_id(step, other),
+            generation: known.saturating_sub(u32::from(choices.chance(20))),
+            ..ending(choices)
+        };
+        Command::EndIteration { step, index, end }
+    }
+
+    fn end_child(&self, (step, run): (StepIndex, RunId), choices: &mut Choices) -> Command {
+        let known = self.run.child_generation(run, step);
+        let generation = known.saturating_sub(u32::from(choices.chance(20)));
+        Command::EndChild { step, end: RunEnd { run, generation, ..ending(choices) } }
     }
 
     /// The signals of a step are published; now and then it is another news.
@@ -251,6 +278,29 @@ impl History {
         let publication = known.publications.saturating_sub(u32::from(choices.chance(5)));
         let sequences = (1..=count + u64::from(choices.chance(5))).collect();
         Command::EndPublishing { step, attempt: known.attempt, publication, sequences }
+    }
+
+    /// An answer that most likely nobody waits for.
+    fn noise(&self, choices: &mut Choices) -> Command {
+        let (step, attempt) = (choices.below(8), choices.below(4));
+        let (child, usage) = (child_id(step, choices), Usage::default());
+        match choices.below(8) {
+            0 => finish((step, attempt), choices),
+            1 => self.end((step, attempt), choices),
+            2 => Command::Suspend { step, attempt, wait: Wait::default() },
+            3 => Command::Wake { step, sequence: 1, wake: Wake::Timer { index: 0 } },
+            4 => Command::PutAway { step, attempt, usage },
+            5 => Command::StartChild { step, attempt, child },
+            6 => self.end_child((step, child), choices),
+            _ => Command::Continue {
+                step,
+                attempt,
+                input: Payload::empty_object().clone(),
+                sequence: 1,
+                signals_taken: Vec::new(),
+                usage,
+            },
+        }
     }
 
     /// What a running attempt may ask for.
@@ -282,7 +332,7 @@ impl History {
             (0, _) => {
                 Command::PutAway { step, attempt, usage: Usage { wall_us: 3, ..Usage::default() } }
             }
-            (1 | 2, Some(RunWait { run, .. })) => end_child((step, *run), choices),
+            (1 | 2, Some(RunWait { run, .. })) => self.end_child((step, *run), choices),
             _ => match wake(wait) {
                 Some(wake) => Command::Wake { step, sequence, wake },
                 None => Command::CheckDeadlines,
@@ -334,29 +384,6 @@ fn child_id(step: StepIndex, choices: &mut Choices) -> RunId {
     RunId::new(Timestamp(1_000_000), u128::from(100 + step * 10 + choices.below(2)))
 }
 
-/// An answer that most likely nobody waits for.
-fn noise(choices: &mut Choices) -> Command {
-    let (step, attempt) = (choices.below(8), choices.below(4));
-    let (child, usage) = (child_id(step, choices), Usage::default());
-    match choices.below(8) {
-        0 => finish((step, attempt), choices),
-        1 => end((step, attempt), choices),
-        2 => Command::Suspend { step, attempt, wait: Wait::default() },
-        3 => Command::Wake { step, sequence: 1, wake: Wake::Timer { index: 0 } },
-        4 => Command::PutAway { step, attempt, usage },
-        5 => Command::StartChild { step, attempt, child },
-        6 => end_child((step, child), choices),
-        _ => Command::Continue {
-            step,
-            attempt,
-            input: Payload::empty_object().clone(),
-            sequence: 1,
-            signals_taken: Vec::new(),
-            usage,
-        },
-    }
-}
-
 fn finish((step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
     let usage = Usage { host_calls: 1, ..Usage::default() };
     let outcome = match choices.below(8) {
@@ -369,18 +396,8 @@ fn finish((step, attempt): (StepIndex, u32), choices: &mut Choices) -> Command {
     Command::FinishAttempt { step, attempt, outcome, usage }
 }
 
-fn end((step, index): (StepIndex, u32), choices: &mut Choices) -> Command {
-    let (result, rollup) = ending(choices);
-    Command::EndIteration { step, index, result, rollup }
-}
-
-fn end_child((step, child): (StepIndex, RunId), choices: &mut Choices) -> Command {
-    let (result, rollup) = ending(choices);
-    Command::EndChild { step, child, result, rollup }
-}
-
 /// How a run below this one ended, and how its steps did.
-fn ending(choices: &mut Choices) -> (IterationResult, Rollup) {
+fn ending(choices: &mut Choices) -> RunEnd {
     let mut rollup = Rollup::default();
     let (result, status) = match choices.below(8) {
         0..=5 => (IterationResult::Succeeded(output(choices)), StepStatus::Succeeded),
@@ -388,7 +405,7 @@ fn ending(choices: &mut Choices) -> (IterationResult, Rollup) {
         _ => (IterationResult::Cancelled, StepStatus::Cancelled),
     };
     (0..=choices.below(3)).for_each(|_| rollup.add(status));
-    (result, rollup)
+    RunEnd { run: child_id(0, choices), generation: 0, result, rollup }
 }
 
 /// Mostly what a plan reads, sometimes something else.

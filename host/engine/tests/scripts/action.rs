@@ -112,7 +112,7 @@ pub fn show_effect(run: &Run, effect: &Effect) -> String {
         Effect::AwaitPermits { step, attempt } => {
             format!("-> await permits of {} {attempt}", id(run, *step))
         }
-        Effect::TellIterations => "-> tell iterations".to_owned(),
+        Effect::TellBelow => "-> tell those below".to_owned(),
         _ => format!("-> {effect:?}"),
     }
 }

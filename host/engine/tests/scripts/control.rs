@@ -11,6 +11,8 @@
 //! end-own other {"rows": 3}         the subworkflow of step other is over; or
 //!                                   `failed "no luck"`, `cancelled`, or
 //!                                   `refused workflow "there is none"`
+//! end-own-before other failed "no luck"
+//!                                   the same is told of its retry before
 //! hold load 1 tag:x                 attempt 1 is short of a permit
 //! release load 1                    it has its permits
 //! retry                             what is incomplete goes on
@@ -25,9 +27,8 @@
 //! ```
 
 use crate::stage::{ended, parse, payload, split};
-use segno_engine::command::{Command, Retry, RetryTarget, StepAction};
+use segno_engine::command::{Command, Retry, RetryTarget, RunEnd, StepAction};
 use segno_engine::id::StepIndex;
-use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, StepRun};
 
 /// Who does what a script says.
@@ -69,7 +70,14 @@ pub fn command(line: &str, run: &Run, step: &dyn Fn(&str) -> StepIndex) -> Optio
         "end-own" => {
             let step = step(place);
             let child = run.steps()[step as usize].child.expect("it has a run");
-            Command::EndChild { step, child, result: ended(last), rollup: Rollup::default() }
+            let generation = run.child_generation(child, step);
+            Command::EndChild { step, end: RunEnd::absent(child, generation, ended(last)) }
+        }
+        "end-own-before" => {
+            let step = step(place);
+            let child = run.steps()[step as usize].child.expect("it has a run");
+            let generation = run.child_generation(child, step) - 1;
+            Command::EndChild { step, end: RunEnd::absent(child, generation, ended(last)) }
         }
         "hold" => {
             let (attempt, permit) = split(last);

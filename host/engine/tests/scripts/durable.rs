@@ -16,10 +16,9 @@
 //! ```
 
 use crate::stage::{START, ended, moment, parse, payload, split};
-use segno_engine::command::Command;
+use segno_engine::command::{Command, RunEnd};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
-use segno_engine::rollup::Rollup;
 use segno_engine::signal::Pattern;
 use segno_engine::usage::Usage;
 use segno_engine::wait::{RunSignalWait, RunWait, SignalWait, TimerWait, Wait, Wake};
@@ -41,7 +40,7 @@ pub fn command(verb: &str, step: StepIndex, rest: &str) -> Option<Command> {
         "start-child" => Command::StartChild { step, attempt, child: child(parse(rest)) },
         "end-child" => {
             let result = ended(if rest.is_empty() { "null" } else { rest });
-            Command::EndChild { step, child: child(attempt), result, rollup: Rollup::default() }
+            Command::EndChild { step, end: RunEnd::absent(child(attempt), 0, result) }
         }
         _ => return None,
     })

@@ -9,6 +9,7 @@
 //! end per-year 0 {"days": 366}      iteration 0 of step per-year succeeds
 //! end per-year 0 failed "no luck"   it fails
 //! end per-year 0 cancelled          it was cancelled
+//! end-before per-year 0 cancelled   the same is told of its retry before
 //! deadline                          the alarm rings
 //! cancel                            somebody cancels the run
 //! crash                             the run is lost, and built from its records
@@ -33,12 +34,11 @@ use crate::control;
 use crate::durable;
 use crate::picture::Picture;
 use crate::wording::{show_effect, show_event, show_run, show_time};
-use segno_engine::command::{Command, Outcome};
+use segno_engine::command::{Command, Outcome, RunEnd};
 use segno_engine::event::{Carried, Cause, Event, Given, IterationResult, Kept, Origin, Record};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
-use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::usage::Usage;
 use segno_engine::workflow::Workflow;
@@ -144,8 +144,14 @@ impl Stage {
             }
             "end" => {
                 let (step, index, result) = (self.step(place), parse(number), ended(last));
-                let rollup = Rollup::default();
-                self.submit(&Command::EndIteration { step, index, result, rollup })
+                let generation = self.actor().run.iteration_generation(step, index);
+                self.end_iteration((step, index), generation, result)
+            }
+            // Of a retry before the last.
+            "end-before" => {
+                let (step, index, result) = (self.step(place), parse(number), ended(last));
+                let generation = self.actor().run.iteration_generation(step, index) - 1;
+                self.end_iteration((step, index), generation, result)
             }
             "deadline" => self.submit(&Command::CheckDeadlines),
             "cancel" => self.submit(&Command::Cancel { by: "somebody".to_owned() }),
@@ -165,6 +171,17 @@ impl Stage {
                 self.submit(&command.unwrap_or_else(|| panic!("{line:?} is no command")))
             }
         }
+    }
+
+    fn end_iteration(
+        &mut self,
+        (step, index): (StepIndex, u32),
+        generation: u32,
+        result: IterationResult,
+    ) -> Vec<String> {
+        let run = self.actor().run.iteration_id(step, index);
+        let end = RunEnd::absent(run, generation, result);
+        self.submit(&Command::EndIteration { step, index, end })
     }
 
     fn start(&mut self, params: &str, birth: Birth) -> Vec<String> {
@@ -233,7 +250,8 @@ impl Stage {
         let parent = &self.actor().run;
         let (root, depth) = (parent.id(), parent.origin().depth() + 1);
         let given = Given::params(payload(params));
-        let origin = Origin::Child { number: 2, given, parent: root, step, root, depth };
+        let origin =
+            Origin::Child { number: 2, given, parent: root, step, root, depth, generation: 0 };
         self.begin(durable::child(child), Surroundings::unknown(), (origin, Birth::Admitted))
     }
 

@@ -88,9 +88,11 @@ pub fn show_effect(run: &Run, effect: &Effect) -> String {
         Effect::RunAttempt { step, attempt } => format!("-> run {} {attempt}", id(run, *step)),
         Effect::AbortAttempt { step, attempt } => format!("-> abort {} {attempt}", id(run, *step)),
         Effect::StartIteration { step, index } => format!("-> start {} {index}", id(run, *step)),
-        Effect::CancelIteration { step, index } => format!("-> cancel {} {index}", id(run, *step)),
-        Effect::ReportEnd { index, result, .. } => {
-            format!("-> tell parent: iteration {index} {}", show_result(result))
+        Effect::CancelIteration { step, index, .. } => {
+            format!("-> cancel {} {index}", id(run, *step))
+        }
+        Effect::ReportEnd { index, end, .. } => {
+            format!("-> tell parent: iteration {index} {}", show_result(&end.result))
         }
         Effect::WatchChild { child, .. } => format!("-> watch {}", name_of(*child)),
         Effect::CancelChild { child, .. } => format!("-> cancel {}", name_of(*child)),

@@ -220,7 +220,7 @@ impl World {
             }
         } else {
             let (origin, workflow) =
-                (self.child_origin(id, step), self.child.workflow.name.clone());
+                (self.child_origin((id, step), 0), self.child.workflow.name.clone());
             extra.born.push(self.create_alone(child, &workflow, origin));
         }
         self.submit_with(id, &Command::StartChild { step, attempt, child }, extra);

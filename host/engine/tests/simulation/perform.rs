@@ -2,13 +2,12 @@
 
 use crate::model;
 use crate::world::{Happening, World};
-use segno_engine::command::{Command, Retry, RetryTarget};
+use segno_engine::command::{Command, Retry, RetryTarget, RunEnd};
 use segno_engine::effect::Effect;
 use segno_engine::event::{IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
-use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, StepRun, StepState};
 
 impl World {
@@ -19,16 +18,18 @@ impl World {
             Effect::AbortAttempt { step, attempt } => {
                 self.executor.abort((id, step, attempt), &mut self.choices);
             }
-            Effect::StartIteration { step, index } => self.start_iteration(id, step, index),
+            Effect::StartIteration { step, index } => self.see_iteration(id, (step, index), 0),
             Effect::RetryIteration { step, index, generation, target } => {
                 self.retry_iteration(id, (step, index), (generation, target));
             }
             // Performed late it might end what has begun again meanwhile.
             Effect::CancelIteration { .. } | Effect::CancelChild { .. }
                 if !self.runs[&id].outstanding().contains(&effect) => {}
-            Effect::CancelIteration { step, index } => self.cancel_iteration(id, step, index),
-            Effect::ReportEnd { parent, step, index, result, rollup } => {
-                self.submit(parent, &Command::EndIteration { step, index, result, rollup });
+            Effect::CancelIteration { step, index, generation } => {
+                self.cancel_iteration(id, (step, index), generation);
+            }
+            Effect::ReportEnd { parent, step, index, end } => {
+                self.submit(parent, &Command::EndIteration { step, index, end });
             }
             Effect::WatchChild { step, child } => self.report_child(id, step, child),
             Effect::CancelChild { step, child } => self.cancel_child(id, step, child),
@@ -38,7 +39,7 @@ impl World {
                 self.some_time(Happening::SignalsArePublished(id, step));
             }
             Effect::AwaitSignal { step } => self.some_time(Happening::SignalComes(id, step)),
-            Effect::TellIterations => self.tell_iterations(id),
+            Effect::TellBelow => self.tell_below(id),
             Effect::AwaitPermits { .. } => {}
         }
     }
@@ -61,17 +62,21 @@ impl World {
         self.submit(id, &Command::EndPublishing { step, attempt, publication, sequences });
     }
 
-    /// Lets the iterations of a run know whether it is paused.
-    pub fn tell_iterations(&mut self, id: RunId) {
-        let is_held = self.runs[&id].is_on_hold();
-        let of_this =
-            |run: &Run| matches!(run.origin(), Origin::Iteration { parent, .. } if *parent == id);
-        let iterations: Vec<RunId> =
+    /// Lets the iterations and subworkflows of a run know whether it is paused.
+    pub fn tell_below(&mut self, id: RunId) {
+        let around = &self.runs[&id];
+        let is_held = around.is_on_hold();
+        let of_this = |run: &Run| match run.origin() {
+            Origin::Iteration { parent, .. } => *parent == id,
+            Origin::Child { parent, step, .. } => *parent == id && around.has_subworkflow(*step),
+            Origin::Start { .. } => false,
+        };
+        let below: Vec<RunId> =
             self.runs.iter().filter(|(_, run)| of_this(run)).map(|(id, _)| *id).collect();
-        for iteration in iterations {
-            self.runs.get_mut(&iteration).expect("it is there").set_held(is_held);
-            self.submit(iteration, &Command::CheckDeadlines);
-            self.tell_iterations(iteration);
+        for run in below {
+            self.runs.get_mut(&run).expect("it is there").set_held(is_held);
+            self.submit(run, &Command::CheckDeadlines);
+            self.tell_below(run);
         }
     }
 
@@ -83,27 +88,29 @@ impl World {
         let (generation, target) = (books.child_generation, books.child_target.clone());
         if self.runs.contains_key(&child) {
             if !self.goes_on_with(child, generation) {
-                return self.report_child(id, step, child);
+                return self.report_child_as((id, step), child, generation);
             }
             if !self.go_on_with(child, (generation, target)) {
                 let failure = Failure::new(FailureKind::Fatal, "retry", "another run is open");
-                let (result, rollup) = (IterationResult::Failed(failure), Rollup::default());
-                self.submit(id, &Command::EndChild { step, child, result, rollup });
+                let end = RunEnd::absent(child, generation, IterationResult::Failed(failure));
+                self.submit(id, &Command::EndChild { step, end });
             }
             return;
         }
-        let (origin, workflow) = (self.child_origin(id, step), self.child.workflow.name.clone());
+        let origin = self.child_origin((id, step), generation);
+        let workflow = self.child.workflow.name.clone();
         self.begin_numbered(child, &workflow, origin);
     }
 
     fn cancel_child(&mut self, parent: RunId, step: StepIndex, child: RunId) {
+        let generation = self.runs[&parent].child_generation(child, step);
         match self.runs.get(&child).map(|run| run.status().is_open()) {
             None => {
-                let (result, rollup) = (IterationResult::Cancelled, Rollup::default());
-                self.submit(parent, &Command::EndChild { step, child, result, rollup });
+                let end = RunEnd::absent(child, generation, IterationResult::Cancelled);
+                self.submit(parent, &Command::EndChild { step, end });
             }
             Some(true) => self.submit(child, &Command::Cancel { by: "its parent".to_owned() }),
-            Some(false) => self.report_child(parent, step, child),
+            Some(false) => self.report_child_as((parent, step), child, generation),
         }
     }
 
@@ -126,7 +133,7 @@ impl World {
             }
             return;
         }
-        self.start_iteration(parent, step, index);
+        self.see_iteration(parent, (step, index), generation);
     }
 
     /// Whether a run that had ended is to go on as its parent wants.
@@ -144,15 +151,28 @@ impl World {
 
     /// Tells a run that one which its step started is over, if it is.
     fn report_child(&mut self, parent: RunId, step: StepIndex, child: RunId) {
-        if let Some((result, rollup)) = self.end_of(child) {
-            self.submit(parent, &Command::EndChild { step, child, result, rollup });
+        self.report_child_as((parent, step), child, 0);
+    }
+
+    /// The same where it counts for this retry of the run, though the run was not
+    /// taken up again for it.
+    fn report_child_as(
+        &mut self,
+        (parent, step): (RunId, StepIndex),
+        child: RunId,
+        generation: u32,
+    ) {
+        if let Some(end) = self.runs[&child].run_end() {
+            let end = RunEnd { generation: end.generation.max(generation), ..end };
+            self.submit(parent, &Command::EndChild { step, end });
         }
     }
 
-    fn start_iteration(&mut self, parent: RunId, step: StepIndex, index: u32) {
+    /// Sees that an iteration runs, in this retry of it.
+    fn see_iteration(&mut self, parent: RunId, (step, index): (StepIndex, u32), generation: u32) {
         let child = self.runs[&parent].iteration_id(step, index);
         if self.runs.contains_key(&child) {
-            return self.report_iteration(parent, (step, index), child);
+            return self.report_iteration(parent, (step, index), generation);
         }
         let around = &self.runs[&parent];
         if let Some((child, origin)) = around.iteration(step, index) {
@@ -161,27 +181,34 @@ impl World {
         }
     }
 
-    fn cancel_iteration(&mut self, parent: RunId, step: StepIndex, index: u32) {
+    fn cancel_iteration(
+        &mut self,
+        parent: RunId,
+        (step, index): (StepIndex, u32),
+        generation: u32,
+    ) {
         let child = self.runs[&parent].iteration_id(step, index);
         match self.runs.get(&child).map(|run| run.status().is_open()) {
             None => {
-                let (result, rollup) = (IterationResult::Cancelled, Rollup::default());
-                self.submit(parent, &Command::EndIteration { step, index, result, rollup });
+                let end = RunEnd::absent(child, generation, IterationResult::Cancelled);
+                self.submit(parent, &Command::EndIteration { step, index, end });
             }
             Some(true) => self.submit(child, &Command::Cancel { by: "its parent".to_owned() }),
-            Some(false) => self.report_iteration(parent, (step, index), child),
+            Some(false) => self.report_iteration(parent, (step, index), generation),
         }
     }
 
-    fn report_iteration(&mut self, parent: RunId, (step, index): (StepIndex, u32), child: RunId) {
-        if let Some((result, rollup)) = self.end_of(child) {
-            self.submit(parent, &Command::EndIteration { step, index, result, rollup });
+    /// Tells a run that one of its iterations is over, if it is.
+    fn report_iteration(
+        &mut self,
+        parent: RunId,
+        (step, index): (StepIndex, u32),
+        generation: u32,
+    ) {
+        let child = self.runs[&parent].iteration_id(step, index);
+        if let Some(end) = self.runs[&child].run_end() {
+            let end = RunEnd { generation: end.generation.max(generation), ..end };
+            self.submit(parent, &Command::EndIteration { step, index, end });
         }
-    }
-
-    /// How a run ended and how its steps did, if it is over.
-    fn end_of(&self, run: RunId) -> Option<(IterationResult, Rollup)> {
-        let run = &self.runs[&run];
-        Some((run.result()?, run.rollup(&mut |_| Rollup::default())))
     }
 }

@@ -39,7 +39,7 @@ impl World {
         self.witness.compares(&self.runs, &self.shelf);
         self.server.compares(&self.runs, &self.shelf);
         let roots: Vec<RunId> = self.runs.keys().copied().collect();
-        roots.into_iter().for_each(|run| self.effects.push_back((run, Effect::TellIterations)));
+        roots.into_iter().for_each(|run| self.effects.push_back((run, Effect::TellBelow)));
         self.restore_permits();
         self.restore_lanes();
         for (id, run) in &self.runs {

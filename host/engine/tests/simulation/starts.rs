@@ -2,6 +2,7 @@
 //! when they are over. A crash may lose any of it, and who got no answer asks
 //! again.
 
+use crate::errand::Errand;
 use crate::lanes::entry_of;
 use crate::world::{Birth, Happening, World};
 use segno_engine::command::{Command, Retry};
@@ -130,7 +131,8 @@ impl World {
     /// The same for the caller to commit.
     pub fn create_alone(&mut self, id: RunId, workflow: &str, origin: Origin) -> Birth {
         let number = origin.number().expect("an iteration does not arrive");
-        let admission = self.arrive(workflow, Entry { run: id, number, retry: 0 });
+        let retry = origin.generation();
+        let admission = self.arrive(workflow, Entry { run: id, number, retry });
         self.create_numbered((id, workflow), origin, admission)
     }
 
@@ -146,6 +148,7 @@ impl World {
         let created = Run::create(id, piece, Surroundings::unknown(), (created, now));
         let (mut run, mut events) = created.expect("a run begins with its creation");
         run.set_breakpoints(Arc::clone(&self.breakpoints));
+        run.set_held(self.is_held_above(run.origin()));
         events.extend(match admission.verdict {
             Verdict::Begin => run.admit(now).expect("it has not begun"),
             Verdict::Queue => Vec::new(),
@@ -158,11 +161,18 @@ impl World {
         (id, now, events)
     }
 
-    /// The run of a subworkflow or of a guest.
-    pub fn child_origin(&self, parent: RunId, step: StepIndex) -> Origin {
+    /// Whether a run is paused that waits for the one with this origin.
+    fn is_held_above(&self, origin: &Origin) -> bool {
+        let Origin::Child { parent, step, .. } = origin else { return false };
+        let around = &self.runs[parent];
+        around.has_subworkflow(*step) && around.is_on_hold()
+    }
+
+    /// The run of a subworkflow, for this retry of its step, or of a guest.
+    pub fn child_origin(&self, (parent, step): (RunId, StepIndex), generation: u32) -> Origin {
         let number = self.next_number(&self.child.workflow.name);
         let root = self.root_of(parent);
-        Origin::Child { number, given: given(1), parent, step, root, depth: 1 }
+        Origin::Child { number, given: given(1), parent, step, root, depth: 1, generation }
     }
 
     /// The run at the beginning of the chain.
@@ -190,7 +200,8 @@ impl World {
         let run = &self.runs[&id];
         let workflow = run.workflow().name.clone();
         let place = entry_of(run).filter(|_| !run.status().is_open());
-        let Some(entry) = place.map(|entry| Entry { retry: entry.retry + 1, ..entry }) else {
+        let next = |entry: Entry| retry.generation.unwrap_or(entry.retry + 1);
+        let Some(entry) = place.map(|entry| Entry { retry: next(entry), ..entry }) else {
             self.submit(id, &Command::Retry(Box::new(retry)));
             return true;
         };
@@ -210,6 +221,7 @@ impl World {
         }
         self.replace_soon(id, &admission);
         self.sees_arrival(&workflow, id);
+        self.errands.push_back(Errand::Admit(workflow));
         true
     }
 

@@ -101,9 +101,10 @@ fn awaits(run: &Run, command: &Command) -> bool {
         Command::FinishAttempt { step, attempt, .. } => {
             run.outstanding().contains(&Effect::RunAttempt { step: *step, attempt: *attempt })
         }
-        Command::EndIteration { step, index, .. } => {
-            let (step, index) = (*step, *index);
-            run.iteration(step, index).is_some()
+        Command::EndIteration { step, index, end } => {
+            let wanted = run.iteration(*step, *index).map(|(id, _)| id);
+            let generation = run.iteration_generation(*step, *index);
+            (wanted, generation) == (Some(end.run), end.generation)
         }
         Command::Cancel { .. } | Command::Admit | Command::Replace { .. } => run.status().is_open(),
         Command::CheckDeadlines => true,
@@ -119,7 +120,10 @@ fn awaits(run: &Run, command: &Command) -> bool {
         Command::Wake { step, sequence, wake } => {
             run.wait_of(*step).is_some_and(|wait| wait.sequence == *sequence && wait.expects(wake))
         }
-        Command::EndChild { step, child, .. } => run.children().get(child) == Some(step),
+        Command::EndChild { step, end } => {
+            let is_stale = end.generation < run.child_generation(end.run, *step);
+            run.children().get(&end.run) == Some(step) && !is_stale
+        }
         _ => true,
     }
 }

@@ -333,8 +333,7 @@ impl World {
     }
 
     /// Somebody does now what they would have done later, while what follows from
-    /// other things is under way. A retry waits for that: an end that is told a
-    /// second time cannot be told from the end of what goes on.
+    /// other things is under way.
     fn somebody_hurries(&mut self) {
         let of_people = |happening: &Happening| {
             matches!(
@@ -344,6 +343,7 @@ impl World {
                     | Happening::SomebodySetsStrategy
                     | Happening::SomebodySetsLimit
                     | Happening::SomebodyCancels
+                    | Happening::SomebodyRetries
                     | Happening::SomebodyActs
                     | Happening::SomebodyLooks
             )
