@@ -1,7 +1,7 @@
 //! What people do with runs and steps: stop, skip, try again, hold, and what
 //! they are told when it does not fit.
 
-use crate::stage::{BY, Stage, statuses_of};
+use crate::stage::{BY, Stage, start_of, statuses_of};
 use segno_engine::command::StepAction;
 use segno_engine::event::{Event, Record, Stop};
 use segno_engine::id::{RunId, StepIndex};
@@ -258,6 +258,22 @@ steps:
     let unblocked = stage.block(stage.driver().unblock(&stage.tenant, run, BY));
     let message = unblocked.expect_err("it has not failed").to_string();
     assert!(message.contains("unblock does nothing there"), "{message}");
+}
+
+/// Whoever starts a run and whoever deletes its workflow at the same moment: one
+/// of the two is refused.
+#[test]
+fn no_run_begins_of_a_workflow_that_is_deleted_meanwhile() {
+    let stage = Stage::new();
+    let driver = stage.driver();
+    for round in 0..100 {
+        let name = format!("gone-{round}");
+        stage.apply(&format!("{{ workflow: {name}, steps: [{{ id: nap, sleep: 10s }}] }}"));
+        let start = driver.start(&stage.tenant, start_of(&name, json!({})));
+        let delete = driver.delete_workflow(&stage.tenant, &name, BY);
+        let (started, deleted) = stage.block(async { tokio::join!(delete, start) });
+        assert_ne!(started.is_ok(), deleted.is_ok(), "{started:?}, {deleted:?}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use segno_engine::strategy::lane::{Admission, Verdict};
 use segno_engine::workflow::Workflow;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// The most requests whose commits may be on their way at once.
@@ -160,6 +160,9 @@ pub(super) struct Starts {
     numbers: HashMap<(TenantId, String), u64>,
     /// The open runs of each workflow.
     pub(super) tracks: Tracks,
+    /// Workflows that are deleted, or about to be: whoever has looked one up
+    /// before starts none of it any more.
+    pub(super) deleted: HashSet<(TenantId, String)>,
     /// Requests whose commits may not be readable yet.
     pub(super) pending: HashMap<(TenantId, String), (RequestRecord, Ticket)>,
 }
@@ -385,6 +388,9 @@ impl Driver {
         workflow: &str,
     ) -> Result<u64, StartError> {
         let key = (tenant.clone(), workflow.to_owned());
+        if starts.deleted.contains(&key) {
+            return Err(WorkflowError::Unknown(workflow.to_owned()).into());
+        }
         let number = match starts.numbers.get(&key) {
             Some(next) => *next,
             None => self.0.store.last_run_number(tenant, workflow)? + 1,

@@ -64,6 +64,10 @@ impl Run {
     pub(super) fn continue_while(&mut self, place: StepIndex, index: u32, variables: &Payload) {
         if let Some(iterations) = self.loop_mut(place) {
             iterations.count = index + 1;
+            // What it gave is in the variables, and only the last is asked for.
+            if let Some(before) = iterations.outputs.last_mut() {
+                *before = None;
+            }
             iterations.outputs.push(None);
             iterations.variables = Some(variables.clone());
         }

@@ -90,6 +90,9 @@ impl Driver {
         };
         let states = (before.as_ref(), Some(after));
         writes.push(self.change_row(tenant, (action, apply.by), states)?);
+        if before.is_none() {
+            self.lock_starts().deleted.remove(&(tenant.clone(), after.name.clone()));
+        }
         let pushed = Some((applied.version.version, &applied.workflow));
         let ordered = self.commit_change(tenant, (&after.name, Some(after)), pushed, writes)?;
         ordered.durable().await?;

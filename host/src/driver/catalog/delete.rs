@@ -23,6 +23,23 @@ impl Driver {
     ) -> Result<WorkflowRecord, WorkflowError> {
         let _naming = self.0.catalog.naming.lock().await;
         let record = self.workflow_named(tenant, name)?;
+        // From now on nobody starts a run of it.
+        let key = (tenant.clone(), name.to_owned());
+        self.lock_starts().deleted.insert(key.clone());
+        let deleted = self.delete_unstarted(tenant, &record, by).await;
+        if deleted.is_err() {
+            self.lock_starts().deleted.remove(&key);
+        }
+        deleted.map(|()| record)
+    }
+
+    async fn delete_unstarted(
+        &self,
+        tenant: &TenantId,
+        record: &WorkflowRecord,
+        by: &str,
+    ) -> Result<(), WorkflowError> {
+        let name = record.name.as_str();
         // What was ordered until now can be read then.
         self.0.store.barrier().durable().await?;
         let open = self.0.store.open_runs_of(tenant, name, NAMED_RUNS_MAX)?;
@@ -42,12 +59,12 @@ impl Driver {
         for (number, _) in self.0.store.blockers(tenant, name)? {
             writes.push(Write::blocker_gone(tenant, name, number)?);
         }
-        let states = (Some(&record), None);
+        let states = (Some(record), None);
         writes.push(self.change_row(tenant, (WorkflowAction::Deleted, by), states)?);
         self.commit_change(tenant, (name, None), None, writes)?.durable().await?;
         self.forget_track(tenant, name);
         self.forget_settings(tenant, name);
         self.breakpoints_changed(tenant, name);
-        Ok(record)
+        Ok(())
     }
 }
