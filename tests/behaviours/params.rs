@@ -215,3 +215,37 @@ fn a_definition_with_a_mistake_is_refused_and_nothing_is_kept() {
     assert_eq!(changes.expect("the store answers"), 0);
     assert_eq!(stage.apply("{ workflow: bad, steps: [{ id: a, noop: true }] }"), 1);
 }
+
+#[test]
+fn what_triggers_give_is_looked_at_before_they_fire() {
+    let stage = Stage::new();
+    let source = "
+workflow: bad
+params: { day: { type: string }, count: 1, fixed: { value: 1, mode: constant } }
+triggers:
+  - { cron: '0 6 * * *', params: { day: '${schedule.local_date}', cuont: 2 } }
+  - { every: 15m, params: { day: 7 } }
+  - { every: 1h }
+  - { signal: { name: a }, params: { dya: '${signal.params.day}', fixed: '${signal.params.n}' } }
+  - { signal: { name: b } }
+  - { signal: { name: c }, params: { day: today, count: many } }
+steps: [{ id: one, noop: true }]
+";
+    let remedy = "no run of this trigger could start; correct its params";
+    let missing = "day: is missing and has no default; give a value of type string";
+    let expected = [
+        ("triggers[0].params", "cuont: unknown parameter; did you mean count?"),
+        ("triggers[1].params", "day is 7, expected string"),
+        ("triggers[2]", missing),
+        ("triggers[3].params", missing),
+        ("triggers[3].params.dya", "dya: unknown parameter; did you mean day?"),
+        (
+            "triggers[3].params.fixed",
+            "fixed: its mode is constant, so nobody may change it; leave it out",
+        ),
+        ("triggers[4]", missing),
+        ("triggers[5].params", "count is \"many\", expected int"),
+    ];
+    let expected = expected.map(|(place, message)| format!("{place}: {message}; {remedy}"));
+    assert_eq!(problems(&stage, source), expected);
+}

@@ -184,8 +184,8 @@ fn conditions_and_params_see_what_signals_say() {
 #[test]
 fn params_that_do_not_fit_are_a_failed_firing() {
     let stage = Stage::new();
-    stage.apply(&workflow("w", "[{ signal: { name: s }, params: { gott: 1 } }]"));
-    stage.publish(signal("s", json!({})));
+    stage.apply(&workflow("w", "[{ signal: { name: s }, params: '${{signal.params.name: 1}}' }]"));
+    stage.publish(signal("s", json!({ "name": "gott" })));
     stage.comes_to(1, || stage.firings("w", "signal-1").len());
     let outcome = stage.firings("w", "signal-1").remove(0).outcome;
     let Outcome::Failed { message } = outcome else { panic!("{outcome:?}") };

@@ -78,6 +78,8 @@ fn a_trigger_is_shown_with_what_became_of_its_signals() {
     assert_eq!(firings[1]["signals"], signals);
     let run = firings[1]["run"].as_str().expect("a run");
     assert_eq!(server.end_of(run)["status"], "succeeded");
+    assert_eq!(server.get("runs")["items"][0]["trigger"], "pair/both");
+    assert!(text(&server.segno(&["run", "list"]).stdout).contains("pair/both"));
     let page = server.get("triggers/pair/both/firings?limit=1");
     assert_eq!(page["items"], json!([firings[0]]));
     let next = page["next"].as_str().expect("there is more");

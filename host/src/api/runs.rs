@@ -9,7 +9,7 @@ use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::crash;
 use crate::driver::{Driver, Snapshot, StartRun, VersionSelector};
-use crate::store::RunRecord;
+use crate::store::{self, RunRecord};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
@@ -221,6 +221,16 @@ pub(super) async fn shown(
     Ok(run_view(&snapshot, &around, driver.clock().now()))
 }
 
+/// What people call a run that has a number: `workflow#number`.
+pub(super) fn run_name(
+    driver: &Driver,
+    tenant: &TenantId,
+    run: RunId,
+) -> Result<Option<String>, store::Error> {
+    let record = driver.store().run(tenant, run)?;
+    Ok(record.map(|RunRecord { workflow, number, .. }| format!("{workflow}#{number}")))
+}
+
 fn run_item(driver: &Driver, tenant: &TenantId, record: RunRecord) -> RunItemView {
     let is_queued = record.status == RunStatus::Queued.as_str();
     let place = (record.workflow.as_str(), record.run);
@@ -237,6 +247,7 @@ fn run_item(driver: &Driver, tenant: &TenantId, record: RunRecord) -> RunItemVie
         ended_at: record.ended_at.map(rfc3339),
         schedule,
         scheduled_at: at.map(rfc3339),
+        trigger: record.trigger,
     }
 }
 

@@ -1,9 +1,10 @@
 //! From a schedule to what the API shows of it: how it stands, why it does not
 //! fire, and what comes next.
 
+use super::runs::run_name;
 use crate::clock::rfc3339;
-use crate::driver::{run_of_schedule, schedule_identity};
-use crate::store::{BackfillRecord, ScheduleRecord, TickOutcome, TickRecord};
+use crate::driver::{Driver, run_of_schedule, schedule_identity};
+use crate::store::{self, BackfillRecord, ScheduleRecord, TickOutcome, TickRecord};
 use segno_engine::id::{TenantId, Timestamp};
 use segno_engine::schedule::{Instant, Note, Rule, Schedule};
 use serde::Serialize;
@@ -115,6 +116,9 @@ pub(super) struct TickView {
     /// The run.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
+    /// The run as people call it, `workflow#number`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_name: Option<String>,
     /// Why there is none: `paused`, `inactive`, `overlap`, `buffer_full`,
     /// `too_late`, `changed`, or what was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -288,6 +292,21 @@ impl From<Instant> for InstantView {
     }
 }
 
+impl TickView {
+    /// What is shown of a decision.
+    pub(super) fn of(
+        driver: &Driver,
+        tenant: &TenantId,
+        tick: TickRecord,
+    ) -> Result<Self, store::Error> {
+        let run_name = match &tick.outcome {
+            TickOutcome::Run(run) => run_name(driver, tenant, *run)?,
+            _ => None,
+        };
+        Ok(Self { run_name, ..Self::from(tick) })
+    }
+}
+
 impl From<TickRecord> for TickView {
     fn from(tick: TickRecord) -> Self {
         let TickRecord { sequence, at, last, count, outcome, decided_at, backfill, by } = tick;
@@ -304,6 +323,7 @@ impl From<TickRecord> for TickView {
             count,
             outcome,
             run,
+            run_name: None,
             reason,
             decided_at: rfc3339(decided_at),
             backfill,

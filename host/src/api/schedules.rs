@@ -2,6 +2,7 @@
 //! instants.
 
 use super::problem::{Problem, ProblemItem};
+use super::runs::run_name;
 use super::schedule_view::{PreviewView, ScheduleView, TickView, preview_view, schedule_view};
 use super::user::User;
 use super::view::PageView;
@@ -75,9 +76,9 @@ pub(super) struct TriggeredView {
     schedule: String,
     /// The run.
     run: String,
-    /// Its number within the workflow.
+    /// The run as people call it, `workflow#number`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u64>,
+    run_name: Option<String>,
 }
 
 /// Make a schedule
@@ -135,7 +136,8 @@ pub(super) async fn get(
 ) -> Result<Json<ScheduleView>, Problem> {
     let record = driver.schedule_named(&tenant, &name).await?;
     let last = driver.store().ticks(&tenant, &name, &Paging::first(LAST))?;
-    let last = last.items.into_iter().map(TickView::from).collect();
+    let last = last.items.into_iter().map(|tick| TickView::of(&driver, &tenant, tick));
+    let last = last.collect::<Result<_, _>>()?;
     Ok(Json(view(&driver, &tenant, &record).with_last(last)))
 }
 
@@ -232,8 +234,9 @@ pub(super) async fn trigger(
     User(by): User,
 ) -> Result<(StatusCode, Json<TriggeredView>), Problem> {
     let started = driver.trigger_schedule(&tenant, &name, &by).await?;
-    let (run, number) = (started.run.to_string(), started.number);
-    Ok((StatusCode::CREATED, Json(TriggeredView { schedule: name, run, number })))
+    let run_name = run_name(&driver, &tenant, started.run)?;
+    let triggered = TriggeredView { schedule: name, run: started.run.to_string(), run_name };
+    Ok((StatusCode::CREATED, Json(triggered)))
 }
 
 /// Show the next instants of a schedule
@@ -285,7 +288,8 @@ pub(super) async fn ticks(
     let paging = paging(query.limit, query.cursor.as_deref())?;
     driver.schedule_named(&tenant, &name).await?;
     let page = driver.store().ticks(&tenant, &name, &paging)?;
-    let items = page.items.into_iter().map(TickView::from).collect();
+    let items = page.items.into_iter().map(|tick| TickView::of(&driver, &tenant, tick));
+    let items = items.collect::<Result<_, _>>()?;
     Ok(Json(PageView { items, next: page.next.map(|next| next.to_string()) }))
 }
 

@@ -3,11 +3,12 @@
 //! workflow; nothing here changes one.
 
 use super::problem::Problem;
+use super::runs::run_name;
 use super::view::PageView;
 use super::{PageQuery, Tenant, paging};
 use crate::clock::rfc3339;
 use crate::driver::Driver;
-use crate::store::{FiringRecord, Outcome, TriggerRecord};
+use crate::store::{self, FiringRecord, Outcome, TriggerRecord};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use segno_engine::id::TenantId;
@@ -68,6 +69,9 @@ pub(super) struct FiringView {
     /// The run.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
+    /// The run as people call it, `workflow#number`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_name: Option<String>,
     /// Whether another set with the same key had started the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     repeated: Option<bool>,
@@ -134,7 +138,8 @@ pub(super) async fn firings(
     let paging = paging(query.limit, query.cursor.as_deref())?;
     let page = driver.store().firings(&tenant, (&workflow, &id), &paging)?;
     driver.store().barrier().durable().await?;
-    let items = page.items.into_iter().map(FiringView::from).collect();
+    let items = page.items.into_iter().map(|firing| FiringView::of(&driver, &tenant, firing));
+    let items = items.collect::<Result<_, _>>()?;
     Ok(Json(PageView { items, next: page.next.map(|next| next.to_string()) }))
 }
 
@@ -180,6 +185,16 @@ impl From<TriggerRecord> for TriggerView {
     }
 }
 
+impl FiringView {
+    fn of(driver: &Driver, tenant: &TenantId, firing: FiringRecord) -> Result<Self, store::Error> {
+        let run_name = match &firing.outcome {
+            Outcome::Run { run, .. } => run_name(driver, tenant, *run)?,
+            _ => None,
+        };
+        Ok(Self { run_name, ..Self::from(firing) })
+    }
+}
+
 impl From<FiringRecord> for FiringView {
     fn from(FiringRecord { number, at, signals, outcome }: FiringRecord) -> Self {
         let signal = |(name, sequence)| SignalNumberView { name, sequence };
@@ -189,6 +204,7 @@ impl From<FiringRecord> for FiringView {
             signals: signals.into_iter().map(signal).collect(),
             outcome: "run",
             run: None,
+            run_name: None,
             repeated: None,
             kept: None,
             message: None,

@@ -76,6 +76,9 @@ pub struct RunItemView {
     /// The instant that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<String>,
+    /// The trigger that started it for signals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
 }
 
 /// A run.

@@ -149,6 +149,7 @@ pub(super) struct RunItem {
     pub(super) ended_at: Option<String>,
     pub(super) schedule: Option<String>,
     pub(super) scheduled_at: Option<String>,
+    pub(super) trigger: Option<String>,
 }
 
 /// A run.

@@ -252,7 +252,16 @@ fn record_of(run: &Run) -> Option<RunRecord> {
         started_at: run.started_at(),
         ended_at: (!status.is_open()).then(|| run.updated_at()),
         schedule: schedule_of(run),
+        trigger: trigger_of(run),
     })
+}
+
+/// The trigger that started a run for signals.
+fn trigger_of(run: &Run) -> Option<String> {
+    match run.origin() {
+        Origin::Start { cause: Cause::Signal { trigger, .. }, .. } => Some(trigger.clone()),
+        _ => None,
+    }
 }
 
 /// The schedule that started a run, and the instant that it is for.

@@ -75,6 +75,9 @@ pub struct RunRecord {
     /// The schedule that started it, and the instant that it is for.
     #[serde(default)]
     pub schedule: Option<(String, Timestamp)>,
+    /// The trigger that started it for signals.
+    #[serde(default)]
+    pub trigger: Option<String>,
 }
 
 /// What one attempt logged.

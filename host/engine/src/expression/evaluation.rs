@@ -444,6 +444,7 @@ fn path(node: &Node) -> String {
             operand => format!("{}.{field}", path(operand)),
         },
         Node::Index(operands) => format!("{}[…]", path(&operands.0)),
+        Node::OfTrigger(what) => what.as_str().to_owned(),
         _ => "the value".to_owned(),
     }
 }

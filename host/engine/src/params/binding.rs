@@ -293,10 +293,13 @@ fn slot<'w>(
         }
         (None, Some(template), None) => Ok(Slot::Computed(template)),
         (None, None, None) if param.optional => Ok(Slot::Absent),
-        (None, None, None) => {
-            Err(format!("{name}: is missing and has no default; give a value of type {kind}"))
-        }
+        (None, None, None) => Err(missing(param)),
     }
+}
+
+/// That a param has to be given.
+pub(super) fn missing(Param { name, kind, .. }: &Param) -> String {
+    format!("{name}: is missing and has no default; give a value of type {kind}")
 }
 
 /// The given value, if it is of this type: merged into `base` if it is a map.
@@ -330,7 +333,8 @@ pub(super) fn placed(name: &str, mistake: &str) -> String {
     if mistake.starts_with('[') { format!("{name}{mistake}") } else { format!("{name} {mistake}") }
 }
 
-fn unknown(name: &str, params: &[Param]) -> String {
+/// That a workflow has no param of this name.
+pub(super) fn unknown(name: &str, params: &[Param]) -> String {
     let names: Vec<_> = params.iter().map(|param| param.name.as_str()).collect();
     unknown_among(name, &names)
 }

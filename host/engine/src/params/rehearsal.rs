@@ -19,6 +19,8 @@ use crate::workflow::{Body, Param, Step, StepKind, StepParam, StepParams, Workfl
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+mod triggers;
+
 /// The operations after which nothing more is evaluated, so that no definition
 /// makes a rehearsal long: a second or so.
 const OPERATIONS_MAX: usize = 20_000_000;
@@ -44,7 +46,7 @@ impl Workflow {
             scheduled_at: now,
             retries: 0,
         };
-        let mut problems = Vec::new();
+        let mut problems = self.rehearse_triggers(run);
         let mut slots = Vec::new();
         for param in &self.params {
             slots.push(slot(param).unwrap_or_else(|mistake| {

@@ -35,6 +35,7 @@ pub(in crate::cli) struct Firing {
     pub(in crate::cli) signals: Vec<SignalNumber>,
     pub(in crate::cli) outcome: String,
     pub(in crate::cli) run: Option<String>,
+    pub(in crate::cli) run_name: Option<String>,
     pub(in crate::cli) repeated: Option<bool>,
     pub(in crate::cli) kept: Option<bool>,
     pub(in crate::cli) message: Option<String>,

@@ -51,7 +51,7 @@ pub(super) fn perform(
             Cell::status(&item.status),
             day_and_time(&item.created_at).into(),
             time.unwrap_or_default().into(),
-            from.unwrap_or_default().into(),
+            from.or(item.trigger).unwrap_or_default().into(),
             Cell::inked(item.run, Ink::Faint),
             item.reason.map(|reason| status::explain(&reason)).unwrap_or_default().into(),
         ]);

@@ -38,7 +38,8 @@ pub(super) fn trigger(which: &Which, client: &Client, terminal: &Terminal) -> Re
     if terminal.is_json() {
         return terminal.json(&answer);
     }
-    let Triggered { schedule, run } = answer::read(&answer)?;
+    let Triggered { schedule, run, run_name } = answer::read(&answer)?;
+    let run = run_name.map_or_else(|| run.clone(), |name| format!("{name}  {run}"));
     terminal.print(&format!("started {run} by {schedule}"))
 }
 

@@ -65,6 +65,7 @@ pub(super) struct Tick {
     pub(super) count: u64,
     pub(super) outcome: String,
     pub(super) run: Option<String>,
+    pub(super) run_name: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) decided_at: String,
     pub(super) backfill: Option<u64>,
@@ -96,4 +97,5 @@ pub(super) struct Backfill {
 pub(super) struct Triggered {
     pub(super) schedule: String,
     pub(super) run: String,
+    pub(super) run_name: Option<String>,
 }

@@ -28,7 +28,9 @@ pub(super) fn instants(all: Vec<Instant>, timezone: &str) -> Table {
 /// What became of instants.
 pub(super) fn ticks(all: Vec<Tick>) -> Table {
     let mut table = Table::new(["INSTANT", "COUNT#", "OUTCOME", "RUN", "DECIDED", "WHY"]);
-    for Tick { at, last, count, outcome, run, reason, decided_at, backfill, by } in all {
+    for tick in all {
+        let Tick { at, last, count, outcome, run, run_name, reason, decided_at, backfill, by } =
+            tick;
         let until = last.filter(|_| count > 1);
         let at = match until {
             Some(last) => format!("{} … {}", day_and_time(&at), day_and_time(&last)),
@@ -44,7 +46,7 @@ pub(super) fn ticks(all: Vec<Tick>) -> Table {
             at.into(),
             count.to_string().into(),
             Cell::inked(&outcome, ink(&outcome)),
-            run.unwrap_or_default().into(),
+            run_name.or(run).unwrap_or_default().into(),
             day_and_time(&decided_at).into(),
             why.join(", ").into(),
         ]);

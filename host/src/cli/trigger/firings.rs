@@ -47,7 +47,7 @@ pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Termina
 }
 
 fn came_of_it(firing: &Firing) -> String {
-    match (firing.outcome.as_str(), &firing.run) {
+    match (firing.outcome.as_str(), firing.run_name.as_ref().or(firing.run.as_ref())) {
         (_, Some(run)) if firing.repeated == Some(true) => format!("{run} (was there before)"),
         (_, Some(run)) => run.clone(),
         ("false", _) if firing.kept == Some(true) => "condition is false; kept".to_owned(),

@@ -182,10 +182,14 @@ impl Driver {
 /// What would go wrong in a run that is given nothing.
 fn rehearsed(source: &str, (path, message): (String, String)) -> Problem {
     let (line, column) = definition::place_of(source, &path).unwrap_or_default();
-    let remedy = "a run that is given nothing fails here; correct it, or leave the param that it \
-                  reads without a value"
-        .to_owned();
-    Problem { line, column, path, message, remedy }
+    let remedy = match path.starts_with("triggers[") {
+        true => "no run of this trigger could start; correct its params",
+        false => {
+            "a run that is given nothing fails here; correct it, or leave the param that it reads \
+             without a value"
+        }
+    };
+    Problem { line, column, path, message, remedy: remedy.to_owned() }
 }
 
 /// Sets the properties that a definition names; the others stay.

@@ -301,6 +301,7 @@ fn run_record(id: u8, workflow: &str, number: u64) -> RunRecord {
         started_at: Some(Timestamp(2)),
         ended_at: None,
         schedule: None,
+        trigger: None,
     }
 }
 

@@ -178,6 +178,7 @@ fn run_record(workflow: &str, number: u8) -> RunRecord {
         started_at: None,
         ended_at: None,
         schedule: None,
+        trigger: None,
     }
 }
 
