@@ -226,6 +226,18 @@ impl Context {
         self.own.pending.contains_key(name) || self.own.visiting.iter().any(|n| n == name)
     }
 
+    /// Puts the params of a trigger into its other expressions.
+    pub(super) fn read_trigger_params(&mut self, place: &str, params: &[Param]) {
+        self.begin_own("", params, OwnPlace::Inline);
+        (self.own.step, self.own.path) = (None, place.to_owned());
+        for param in params {
+            if self.own.pending.contains_key(&param.name) {
+                // What has no value here has its note as a param of the trigger.
+                self.evaluate_own(&param.name).ok();
+            }
+        }
+    }
+
     /// Makes the params of a step readable for the conditions behind it.
     pub(super) fn read_own_from(&mut self, step: &str) {
         let Some(facts) = self.steps.get(step).cloned() else { return };

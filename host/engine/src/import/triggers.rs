@@ -5,7 +5,7 @@
 use super::context::{Context, Own};
 use super::value::Value;
 use super::yaml::{Block, Yaml};
-use super::{setting, signal};
+use super::{render, setting, signal};
 use crate::definition::{self, Catalog};
 use crate::schedule::Schedule;
 use crate::workflow::{Limits, Pin};
@@ -206,9 +206,22 @@ fn of_signals(context: &mut Context, trigger: &Value, place: &str) -> (Block, bo
         Ok([only]) => block.put("signal", only),
         Err(several) => block.put("signals", Yaml::List(several)),
     }
+    let none = Value::Null;
+    let given = trigger.get("params").unwrap_or(&none);
+    let inner = format!("{place}.params");
+    let given = super::param::read_all(given, &inner, &mut context.notes);
+    let mut params = Block::default();
+    for param in &given {
+        let rendered = context.render(param, &format!("{inner}.{}", param.name));
+        is_whole &= rendered.yaml.is_some();
+        let ours = context.variables.of(&param.name);
+        params.put(&ours, rendered.yaml.unwrap_or(Yaml::Plain("null".to_owned())));
+    }
+    context.read_trigger_params(&inner, &given);
     for (key, ours) in [("condition", "when"), ("dedup_expr", "key")] {
         let Some(source) = trigger.get(key).and_then(Value::scalar) else { continue };
         match context.expression(&source, &format!("{place}.{key}")) {
+            Ok(term) if ours == "key" => block.put(ours, render::yaml(&term)),
             Ok(term) => block.text(ours, term.text),
             Err(_) if ours == "key" && source.contains("UUID.randomUUID()") => {
                 let text = "a key that is always new: each set starts a run, as without a key here";
@@ -222,16 +235,7 @@ fn of_signals(context: &mut Context, trigger: &Value, place: &str) -> (Block, bo
             }
         }
     }
-    let mut params = Block::default();
-    if let Some(given) = trigger.get("params") {
-        let place = format!("{place}.params");
-        for param in super::param::read_all(given, &place, &mut context.notes) {
-            let rendered = context.render(&param, &format!("{place}.{}", param.name));
-            is_whole &= rendered.yaml.is_some();
-            let ours = context.variables.of(&param.name);
-            params.put(&ours, rendered.yaml.unwrap_or(Yaml::Plain("null".to_owned())));
-        }
-    }
+    context.own = Own::default();
     let names: Vec<_> = definitions.iter().map(|(name, _)| name.clone()).collect();
     context.give_started(&names, &mut params);
     if !params.is_empty() {
