@@ -99,6 +99,8 @@ pub(super) struct Context {
     pub(super) asks: bool,
     /// What triggers give of their signals.
     pub(super) given: BTreeSet<Started>,
+    /// The params that triggers give and the workflow does not declare.
+    pub(super) undeclared: Vec<String>,
     /// What the loops around give, the outermost first.
     pub(super) layers: Vec<BTreeMap<String, Term>>,
     /// The loops around, by their ids.
@@ -127,6 +129,7 @@ impl Context {
             asked: Vec::new(),
             asks: true,
             given: BTreeSet::new(),
+            undeclared: Vec::new(),
             layers: Vec::new(),
             path: Vec::new(),
             own: Own::default(),

@@ -2,7 +2,7 @@
 //! for it; here the trigger gives it as a param of the workflow.
 
 use super::context::{Context, declaration};
-use super::param::Kind;
+use super::param::{Kind, Param};
 use super::sel::{Term, Ty, quoted};
 use super::value::Value;
 use super::yaml::{Block, Yaml};
@@ -60,8 +60,32 @@ impl Context {
         }
     }
 
+    /// Makes a param that a trigger gives one of the workflow. Over there it is,
+    /// even if the workflow does not declare it.
+    pub(super) fn know_given(&mut self, param: &Param) {
+        if self.params.contains_key(&param.name) {
+            return;
+        }
+        let ours = self.variables.of(&param.name);
+        self.params.insert(param.name.clone(), (ours, param.kind.clone()));
+        self.undeclared.push(param.name.clone());
+    }
+
+    /// Declares what triggers give beyond what the workflow itself declares.
+    pub(super) fn declare_given(&mut self, params: &mut Block) {
+        for name in self.undeclared.clone() {
+            let Some((ours, kind)) = self.params.get(&name).cloned() else { continue };
+            let mut block = declaration(&kind, None, None);
+            block.put("optional", Yaml::bool(true));
+            let text = "is given by a trigger without being declared over there";
+            self.notes.translated(&format!("params.{name}"), text);
+            params.put(&ours, Yaml::Map(block));
+        }
+        self.declare_started(params);
+    }
+
     /// Declares what is read as params of the workflow.
-    pub(super) fn declare_started(&mut self, params: &mut Block) {
+    fn declare_started(&mut self, params: &mut Block) {
         for started in self.wanted.started.clone() {
             let ours = self.variables.of(&started.key());
             let is_given = self.given.contains(&started);

@@ -217,6 +217,7 @@ fn of_signals(context: &mut Context, trigger: &Value, place: &str) -> (Block, bo
         let ours = context.variables.of(&param.name);
         params.put(&ours, rendered.yaml.unwrap_or(Yaml::Plain("null".to_owned())));
     }
+    given.iter().for_each(|param| context.know_given(param));
     context.read_trigger_params(&inner, &given);
     for (key, ours) in [("condition", "when"), ("dedup_expr", "key")] {
         let Some(source) = trigger.get(key).and_then(Value::scalar) else { continue };

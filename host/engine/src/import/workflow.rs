@@ -167,7 +167,7 @@ fn add_found(context: &mut Context, params: &mut Block) {
         let text = "is there without being written over there; it is a param here";
         context.notes.translated(&format!("params.{name}"), text);
     }
-    context.declare_started(params);
+    context.declare_given(params);
     for asked in &context.asked {
         let mut block = declaration(&asked.kind, None, None);
         block.text("description", asked.about.clone());
