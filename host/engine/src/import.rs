@@ -4,8 +4,10 @@
 //!
 //! `document` makes a tree of the text, and `dsl` makes of its YAML what its
 //! JSON would be. `workflow` then goes through the tree; `body` translates steps
-//! and edges, one file each the kinds; `render` values of params, with `scope`
-//! to say what their names mean and `sel` for expressions.
+//! and edges, one file each the kinds, with `signal` for what a step waits for
+//! and `signal_output` for what it announces; `triggers` what starts runs, and
+//! `started` what these read of it; `render` values of params, with `scope` to
+//! say what their names mean and `sel` for expressions.
 
 mod body;
 mod builtin;
@@ -23,6 +25,8 @@ mod scope;
 mod sel;
 mod setting;
 mod signal;
+mod signal_output;
+mod started;
 mod subworkflow;
 mod triggers;
 mod value;

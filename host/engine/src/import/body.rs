@@ -5,7 +5,7 @@ use super::context::{Context, Facts};
 use super::param::{self, Param};
 use super::value::Value;
 use super::yaml::{Block, Yaml, left_out};
-use super::{component, looped, setting, signal, subworkflow};
+use super::{component, looped, setting, signal, signal_output, subworkflow};
 
 /// A step as it is written over there.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Source<'v> {
 }
 
 /// The keys that every kind of step has.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "id",
     "name",
     "description",
@@ -27,6 +27,7 @@ const KEYS: [&str; 11] = [
     "timeout",
     "signal_dependencies",
     "signal_outputs",
+    "outputs",
     "params",
     "dependencies",
 ];
@@ -183,7 +184,7 @@ impl Context {
         }
     }
 
-    /// What follows the kind: failure mode, time-out, tags and outputs.
+    /// What follows the kind: failure mode, time-out, tags and signals.
     fn common(&mut self, source: &Source<'_>, block: &mut Block) {
         self.own = super::context::Own::default();
         let place = format!("steps.{}", source.id);
@@ -220,7 +221,7 @@ impl Context {
             let text = format!("{}: only a step that runs a component has tags", tags.join(", "));
             self.notes.dropped(&format!("{place}.tags"), text);
         }
-        signal::outputs(self, source, block);
+        signal_output::write(self, source, block);
     }
 
     fn note_rest(&mut self, source: &Source<'_>, place: &str) {

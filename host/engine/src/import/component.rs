@@ -51,7 +51,8 @@ fn duty(kind: &str) -> &'static str {
         }
         "kubernetes" => {
             "do what the container in its param kubernetes does, inside of the component or \
-             through an API that starts it, and give back what it printed as output params"
+             through an API that starts it, and give back what it printed as output params, and as \
+             `signals` what it announced, with `signals: \"${default(self.output.signals, [])}\"` on the step"
         }
         "notebook" => "run the notebook in its params through an API that can, or do its work",
         "titus" => "start the container in its params through an API that can, or do its work",

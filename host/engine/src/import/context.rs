@@ -7,6 +7,8 @@ use super::note::Notes;
 use super::param::{Kind, Param, Source};
 use super::render::Rendered;
 use super::sel::{Term, Ty};
+use super::started::Started;
+use super::subworkflow::is_target;
 use super::yaml::{Block, Yaml};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +36,8 @@ pub(super) struct Wanted {
     pub(super) params: BTreeSet<(String, String)>,
     /// Params in all iterations: loop, step, param.
     pub(super) iterations: BTreeSet<(String, String, String)>,
+    /// Params of the signals that started the run.
+    pub(super) started: BTreeSet<Started>,
 }
 
 /// A param that a start has to give, for an expression without equal.
@@ -52,6 +56,8 @@ pub(super) enum OwnPlace {
     Itself,
     /// Put in where they are read.
     Inline,
+    /// As `self.x`, or what the step gave in its place, when its work is done.
+    Done,
 }
 
 /// The params of the step that is being translated.
@@ -89,6 +95,12 @@ pub(super) struct Context {
     /// The builtins that were read, each after those it reads.
     pub(super) builtins: Vec<String>,
     pub(super) asked: Vec<Asked>,
+    /// Whether a start can give what has no equal. No trigger can.
+    pub(super) asks: bool,
+    /// What triggers give of their signals.
+    pub(super) given: BTreeSet<Started>,
+    /// The params that triggers give and the workflow does not declare.
+    pub(super) undeclared: Vec<String>,
     /// What the loops around give, the outermost first.
     pub(super) layers: Vec<BTreeMap<String, Term>>,
     /// The loops around, by their ids.
@@ -115,6 +127,9 @@ impl Context {
             current: None,
             builtins: Vec::new(),
             asked: Vec::new(),
+            asks: true,
+            given: BTreeSet::new(),
+            undeclared: Vec::new(),
             layers: Vec::new(),
             path: Vec::new(),
             own: Own::default(),
@@ -198,7 +213,7 @@ impl Context {
         let rendered = self.render(&param, &path);
         self.own.visiting.pop();
         let term = match (self.own.place, &rendered.term) {
-            (OwnPlace::Itself, _) => read(format!("self.{ours}"), &param.kind),
+            (OwnPlace::Itself | OwnPlace::Done, _) => read(format!("self.{ours}"), &param.kind),
             (OwnPlace::Inline, Some(term)) => term.clone(),
             (OwnPlace::Inline, None) => {
                 return Err(format!("the param {name} cannot be put in here; write its value"));
@@ -214,6 +229,18 @@ impl Context {
         self.own.pending.contains_key(name) || self.own.visiting.iter().any(|n| n == name)
     }
 
+    /// Puts the params of a trigger into its other expressions.
+    pub(super) fn read_trigger_params(&mut self, place: &str, params: &[Param]) {
+        self.begin_own("", params, OwnPlace::Inline);
+        (self.own.step, self.own.path) = (None, place.to_owned());
+        for param in params {
+            if self.own.pending.contains_key(&param.name) {
+                // What has no value here has its note as a param of the trigger.
+                self.evaluate_own(&param.name).ok();
+            }
+        }
+    }
+
     /// Makes the params of a step readable for the conditions behind it.
     pub(super) fn read_own_from(&mut self, step: &str) {
         let Some(facts) = self.steps.get(step).cloned() else { return };
@@ -223,6 +250,21 @@ impl Context {
             done.insert(param.name.clone(), facts.read(&ours, param));
         }
         self.own = Own { done, is_over: true, ..Own::of(step) };
+    }
+
+    /// Makes the params of a step readable for what it publishes when its work
+    /// is done.
+    pub(super) fn read_own_when_done(&mut self, step: &str) {
+        let Some(facts) = self.steps.get(step).cloned() else { return };
+        let mut done = BTreeMap::new();
+        for param in facts.params.iter().filter(|param| has_value(param)) {
+            if is_target(&param.name) && !facts.is_component {
+                continue;
+            }
+            let ours = self.variables.of(&param.name);
+            done.insert(param.name.clone(), facts.read_when_done(&ours, param));
+        }
+        self.own = Own { done, is_over: true, place: OwnPlace::Done, ..Own::of(step) };
     }
 
     /// A builtin that is read from now on.
@@ -251,6 +293,18 @@ impl Context {
 }
 
 impl Facts {
+    /// How the step itself reads one of the params when its work is done.
+    fn read_when_done(&self, ours: &str, param: &Param) -> Term {
+        let text = match &self.front {
+            None if self.is_component && param.mode.is_none() => {
+                format!("default(self.output.{ours}, self.{ours})")
+            }
+            None => format!("self.{ours}"),
+            Some(_) => return self.read(ours, param),
+        };
+        read(text, &param.kind)
+    }
+
     /// How others read one of the params.
     pub(super) fn read(&self, ours: &str, param: &Param) -> Term {
         let text = match &self.front {

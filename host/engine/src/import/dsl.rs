@@ -123,9 +123,11 @@ fn step(wrapper: &str, job: &Value, successors: Vec<(String, Value)>) -> Made {
         "strict_ordering",
         "retry_policy",
         "signal_dependencies",
-        "signal_outputs",
     ];
     keys.iter().for_each(|key| copy(job, key, &mut out));
+    if let Some(outputs) = job.get("signal_outputs") {
+        out.push(("signal_outputs".to_owned(), signals(outputs)?));
+    }
     let mut params = param::rest(job, &[&JOB_KEYS, &MORE_JOB_KEYS])?;
     let wrapper = match wrapper {
         "job" => {
@@ -154,6 +156,24 @@ fn step(wrapper: &str, job: &Value, successors: Vec<(String, Value)>) -> Made {
         out.push(("transition".to_owned(), Value::Map(successors)));
     }
     Ok(Value::Map(vec![(wrapper.to_owned(), Value::Map(out))]))
+}
+
+/// What a job announces, with its params in the long form.
+fn signals(outputs: &Value) -> Made {
+    let list = outputs.get("definitions").unwrap_or(outputs);
+    let mut signals = Vec::new();
+    for signal in list.elements() {
+        let mut entries = Vec::new();
+        for (key, value) in signal.entries() {
+            let value = match key.as_str() {
+                "params" | "payload" => param::long(value)?,
+                _ => value.clone(),
+            };
+            entries.push((key.clone(), value));
+        }
+        signals.push(Value::Map(entries));
+    }
+    Ok(Value::List(signals))
 }
 
 /// A type that is not one of the system's own is a job template.

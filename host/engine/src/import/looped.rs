@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// The param that has the loop variables.
 pub(super) const LOOP_PARAMS: &str = "loop_params";
 
+/// The most iterations over there.
+const ITERATIONS_MAX: i64 = 25_000;
+
 /// Writes a `foreach`.
 pub(super) fn foreach(
     context: &mut Context,
@@ -53,9 +56,9 @@ pub(super) fn while_loop(
     let condition = context.condition(&condition, &place, &format!("{}_goes_on", source.id));
     let mut map = Block::default();
     map.text("condition", condition.unwrap_or_else(|| "true".to_owned()));
+    map.put("max_iterations", Yaml::whole(ITERATIONS_MAX));
     map.put_all(values);
     block.put("while", Yaml::Map(map));
-    context.notes.translated(&place, "max_iterations is ours unless you say it; theirs is 25000");
     let inner = source.value.get("steps").unwrap_or(&Value::Null);
     let steps = context.body(inner);
     block.put("steps", Yaml::Steps(steps));

@@ -83,6 +83,10 @@ impl Context {
             self.notes.needs_you(place, text);
             return Rendered { comments, ..Rendered::default() };
         }
+        if !self.asks {
+            self.notes.needs_you(place, format!("{message} (was: {source})"));
+            return Rendered::default();
+        }
         let step = self.own.step.clone().unwrap_or_default();
         let term = self.ask(&format!("{step}_{}", param.name), &param.kind, place);
         let text =

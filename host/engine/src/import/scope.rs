@@ -2,8 +2,9 @@
 //! loops around it, of the workflow, or of another step, in the order in which
 //! the other system looks.
 
-use super::context::{Context, step};
+use super::context::{Context, OwnPlace, step};
 use super::sel::{Lookup, Term, Ty, quoted};
+use super::started::Started;
 
 /// What stands between a step and its param.
 const SEPARATOR: &str = "__";
@@ -18,6 +19,12 @@ impl Context {
             .map(|end| (name[..end].to_owned(), name[end + SEPARATOR.len()..].to_owned()))
     }
 
+    /// Whether what is translated is published by this step, or by any.
+    fn publishes(&self, step: Option<&str>) -> bool {
+        let is_it = step.is_none() || self.own.step.as_deref() == step;
+        self.own.place == OwnPlace::Done && is_it
+    }
+
     /// Whether this place can see what is inside of these loops.
     fn sees(&self, path: &[String]) -> bool {
         self.path.starts_with(path)
@@ -28,6 +35,11 @@ impl Lookup for Context {
     fn name(&mut self, name: &str) -> Result<Term, String> {
         if let Some((step, param)) = self.split(name) {
             return self.step_param(&step, &param);
+        }
+        if self.publishes(None) && self.own.done.contains_key(name) && name == "output" {
+            return Err("the param output is hidden by what the step gave; call it otherwise, \
+                        here and where it is read"
+                .to_owned());
         }
         if let Some(term) = self.own.done.get(name) {
             if let (true, Some(step)) = (self.own.is_over, &self.own.step) {
@@ -70,6 +82,9 @@ impl Lookup for Context {
     }
 
     fn step_param(&mut self, step: &str, param: &str) -> Result<Term, String> {
+        if self.publishes(Some(step)) && self.own.done.contains_key(param) {
+            return self.name(param);
+        }
         let no_step = || format!("there is no step {step}; correct the name");
         let facts = self.steps.get(step).cloned().ok_or_else(no_step)?;
         if !self.sees(&facts.path) {
@@ -86,6 +101,9 @@ impl Lookup for Context {
         let own = self.own.step.clone();
         let id = id.map(str::to_owned).or(own).ok_or("no step is meant; name one")?;
         let facts = self.steps.get(&id).ok_or_else(|| format!("there is no step {id}"))?;
+        if self.publishes(Some(&id)) {
+            return Err(format!("the step {id} is not over when it publishes; write its status"));
+        }
         Ok(Term::of(format!("{}.status", step(&facts.ours)), Ty::Status))
     }
 
@@ -112,6 +130,16 @@ impl Lookup for Context {
         let gate = by_number.or_else(|| gates.iter().find(|(name, _)| name == which));
         let (_, gate) = gate.ok_or_else(|| format!("the step waits for no signal {which:?}"))?;
         Ok(Term::of(format!("{}.output.params[{}]", step(gate), quoted(param)), Ty::Any))
+    }
+
+    fn started_param(
+        &mut self,
+        signal: &str,
+        param: &str,
+        otherwise: Option<&str>,
+    ) -> Result<Term, String> {
+        let (signal, param) = (signal.to_owned(), param.to_owned());
+        self.started(Started { signal, param, otherwise: otherwise.map(str::to_owned) })
     }
 
     fn instance(&mut self, attribute: &str) -> Result<Term, String> {

@@ -29,6 +29,12 @@ pub(super) fn timeout(context: &mut Context, value: &Value, place: &str) -> Opti
     }
 }
 
+/// A time that is written out, in our words.
+pub(super) fn fixed(value: &Value) -> Option<String> {
+    let whole = value.whole().and_then(|whole| u64::try_from(whole).ok());
+    whole.or_else(|| seconds(value.text()?)).map(shown)
+}
+
 /// Seconds in a text like `2h` or `20 minutes`.
 fn seconds(text: &str) -> Option<u64> {
     let millis = humantime::parse_duration(text).ok()?.as_millis();

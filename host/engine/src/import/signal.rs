@@ -1,7 +1,6 @@
-//! Signals of steps: what one waits for becomes a step in front of it, what one
-//! announces is for its component to do.
+//! Signals that a step waits for: each becomes a step in front of it.
 
-use super::body::{Source, start};
+use super::body::start;
 use super::context::{Context, Own};
 use super::param::{self, Param};
 use super::value::Value;
@@ -96,20 +95,5 @@ impl Context {
         }
         self.notes.translated(&place, format!("the step {gate} in front waits for the signal"));
         block
-    }
-}
-
-/// What a step announces when it is done: a comment, and a note.
-pub(super) fn outputs(context: &mut Context, source: &Source<'_>, block: &mut Block) {
-    let Some(outputs) = source.value.get("signal_outputs") else { return };
-    let list = outputs.get("definitions").unwrap_or(outputs);
-    for output in list.elements() {
-        let name = name(output).unwrap_or_default();
-        let text = format!(
-            "announces the signal {name}; write it into `signals` of the step, which may read `self` and `self.output`: {}",
-            output.json()
-        );
-        block.comments.push(format!("needs you: announces the signal {name} over there"));
-        context.notes.needs_you(&format!("steps.{}.signal_outputs", source.id), text);
     }
 }

@@ -11,6 +11,11 @@ use std::collections::BTreeMap;
 const ID: &str = "subworkflow_id";
 const VERSION: &str = "subworkflow_version";
 
+/// Whether the param says which workflow runs, and so is no param here.
+pub(super) fn is_target(param: &str) -> bool {
+    param == ID || param == VERSION
+}
+
 /// Writes the kind of such a step, and its params.
 pub(super) fn write(context: &mut Context, source: &Source<'_>, facts: &Facts, block: &mut Block) {
     let place = format!("steps.{}", source.id);
@@ -63,7 +68,7 @@ pub(super) fn write(context: &mut Context, source: &Source<'_>, facts: &Facts, b
             block.put(key, Yaml::data(value));
         }
     }
-    let is_handed_on = |param: &&Param| param.name != ID && param.name != VERSION;
+    let is_handed_on = |param: &&Param| !is_target(&param.name);
     let params: Vec<_> = facts.params.iter().filter(is_handed_on).cloned().collect();
     let mut written = context.own_params(source.id, &params);
     if source.value.get("explicit_params") != Some(&Value::Bool(true)) {

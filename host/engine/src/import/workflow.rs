@@ -71,7 +71,7 @@ fn write(context: &mut Context, request: &Value) -> (String, String) {
     }
     let mut comments = Vec::new();
     if !off.is_empty() {
-        comments.push("triggers: (needs you: these are switched off)".to_owned());
+        comments.push("triggers: (needs you: these are left out)".to_owned());
         comments.extend(off.iter().map(|line| format!("  {line}")));
     }
     block.put_with("steps", Yaml::Steps(steps), comments);
@@ -155,7 +155,8 @@ fn strategy(context: &mut Context, value: Option<&Value>, block: &mut Block) {
     block.put("run_strategy", Yaml::Text(text));
 }
 
-/// Adds the builtins that were read, and what a start has to give.
+/// Adds the builtins that were read, what triggers give of their signals, and
+/// what a start has to give.
 fn add_found(context: &mut Context, params: &mut Block) {
     for name in context.builtins.clone() {
         let Some(builtin) = builtin::find(&name, &context.zone) else { continue };
@@ -166,6 +167,7 @@ fn add_found(context: &mut Context, params: &mut Block) {
         let text = "is there without being written over there; it is a param here";
         context.notes.translated(&format!("params.{name}"), text);
     }
+    context.declare_given(params);
     for asked in &context.asked {
         let mut block = declaration(&asked.kind, None, None);
         block.text("description", asked.about.clone());
@@ -207,7 +209,7 @@ fn note_rest(context: &mut Context, request: &Value, workflow: &Value) {
                     let text = "was pushed without being made active; do so here, too";
                     context.notes.needs_you(&place, text);
                 }
-                ("time_trigger_disabled" | "signal_trigger_disabled", Value::Bool(true)) => {}
+                ("time_trigger_disabled" | "signal_trigger_disabled", Value::Bool(_)) => {}
                 (_, value) => {
                     context.notes.dropped(&place, format!("{}: has no equal", value.json()));
                 }

@@ -21,6 +21,25 @@ pub(super) fn rest(map: &Value, known: &[&[&str]]) -> Result<Value, String> {
     Ok(Value::Map(params))
 }
 
+/// The params of a map, of which some may be in the long form already.
+///
+/// # Errors
+/// As for [`rest`].
+pub(super) fn long(map: &Value) -> Result<Value, String> {
+    let is_long = |value: &Value| {
+        value.get("type").is_some()
+            && (value.get("value").is_some() || value.get("expression").is_some())
+    };
+    let mut params = Vec::new();
+    for (key, value) in map.entries() {
+        params.push(match is_long(value) {
+            true => (key.clone(), value.clone()),
+            false => read(key, value)?,
+        });
+    }
+    Ok(Value::Map(params))
+}
+
 fn read(key: &str, value: &Value) -> Result<(String, Value), String> {
     let key = key.trim();
     let (is_expression, rest) = match key.strip_prefix('!') {

@@ -26,6 +26,14 @@ pub(in crate::import) trait Lookup {
     /// A param of the signal that the step waited for, by number or name.
     fn signal_param(&mut self, which: &str, param: &str) -> Result<Term, String>;
 
+    /// A param of a signal that started the run, and what it is without one.
+    fn started_param(
+        &mut self,
+        signal: &str,
+        param: &str,
+        otherwise: Option<&str>,
+    ) -> Result<Term, String>;
+
     /// A fact about the run.
     fn instance(&mut self, attribute: &str) -> Result<Term, String>;
 }

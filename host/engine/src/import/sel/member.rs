@@ -110,10 +110,10 @@ fn params_call(translator: &mut Translator<'_>, name: &str, arguments: &[Expr]) 
             "getFromSubworkflow reads {param} of {inner} inside of another run; give that \
              workflow an output with it and read steps.{step}.output"
         )),
-        ("getFromSignal" | "getFromSignalOrDefault", [first, ..]) => Err(format!(
-            "{name} reads the signal that started the run ({first}); make it a param \
-             and give it in the trigger"
-        )),
+        ("getFromSignal", [signal, param]) => lookup.started_param(signal, param, None),
+        ("getFromSignalOrDefault", [signal, param, otherwise]) => {
+            lookup.started_param(signal, param, Some(otherwise))
+        }
         ("nextUniqueId", _) => {
             Err("nextUniqueId is chance, which expressions cannot have; use a step".to_owned())
         }

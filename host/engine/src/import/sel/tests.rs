@@ -41,6 +41,16 @@ impl Lookup for Names {
         Err(format!("no signal {which}"))
     }
 
+    fn started_param(
+        &mut self,
+        signal: &str,
+        param: &str,
+        otherwise: Option<&str>,
+    ) -> Result<Term, String> {
+        let end = otherwise.unwrap_or_default();
+        Ok(Term::of(format!("params.{signal}_{param}{end}"), Ty::Any))
+    }
+
     fn instance(&mut self, attribute: &str) -> Result<Term, String> {
         Err(format!("no {attribute}"))
     }
@@ -69,6 +79,8 @@ fn expressions_become_the_same_in_cel() {
         ("return (n + 1) * 2 - -3;", "(params.n + 1) * 2 - -3"),
         ("n - (n - 1)", "params.n - (params.n - 1)"),
         ("n + '1'", "string(params.n) + '1'"),
+        ("params.getFromSignal('a', 'b')", "params.a_b"),
+        ("params.getFromSignalOrDefault('a', 'b', 'c')", "params.a_bc"),
         ("'x' + 1 + 2", "'x' + '1' + '2'"),
         ("n * 1.5", "double(params.n) * 1.5"),
         ("d / 2", "double(params.d) / 2.0"),
@@ -176,7 +188,7 @@ fn what_has_no_equal_is_refused_by_name() {
         ("new DateTime()", "new DateTime()"),
         ("Util.timeoutForDateIntDeadline(day, '1 hour')", "timeoutForDateIntDeadline"),
         ("params.nextUniqueId()", "nextUniqueId"),
-        ("params.getFromSignal('a', 'b')", "getFromSignal"),
+        ("params.getFromSignal('a')", "getFromSignal"),
         ("params.getFromSubworkflow('a', 'b', 'c')", "getFromSubworkflow"),
         ("new HashMap()", "new HashMap"),
         ("s.matches('x')", "matches"),
