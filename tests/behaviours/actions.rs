@@ -304,10 +304,10 @@ fn a_workflow_goes_when_its_runs_are_over_and_its_numbers_stay() {
     let expected: Vec<_> = (0..5).rev().map(|at| (at as u64 + 1, runs[at])).collect();
     assert_eq!(listed, expected, "newest first, each once");
     delete().expect("all are over");
-    assert!(stage.try_start(crate::stage::start_of("gone", json!({}))).is_err());
+    assert!(stage.try_start(start_of("gone", json!({}))).is_err());
     assert_eq!(stage.run(runs[0]).status().as_str(), "succeeded", "its runs can still be read");
     assert_eq!(stage.apply(source), 2);
-    let next = stage.try_start(crate::stage::start_of("gone", json!({}))).expect("it is back");
+    let next = stage.try_start(start_of("gone", json!({}))).expect("it is back");
     assert_eq!(next.number, Some(6));
 }
 

@@ -7,7 +7,7 @@ mod limits;
 
 use super::service::Service;
 use super::{PROBE, gave, log, output, probe, probing, publish, put_away};
-use crate::server::Server;
+use crate::server::{Server, text};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -194,13 +194,7 @@ const MORE: u64 = 12;
 fn cancel_amid_ends(server: &Server) {
     server.apply(SHORT);
     for cancelled in 1..=CANCELS {
-        let run = server.start_run("short", json!({ "items": (0..300).collect::<Vec<_>>() }));
-        let ended_before = |run: &str| {
-            let view = server.get(&format!("runs/{run}?wait=0.002"));
-            view["steps"][0]["iterations"]["succeeded"].as_u64().unwrap_or(0)
-        };
-        until("enough of them have ended", || ended_before(&run) >= cancelled * MORE);
-        server.json(&["run", "cancel", &run]);
+        let run = cancelled_after(server, cancelled * MORE);
         let ended = server.end_of(&run);
         assert_eq!(ended["status"], "cancelled", "{ended}");
         let iterations = items(server, &format!("runs/{run}/steps/each/iterations"));
@@ -216,6 +210,28 @@ fn cancel_amid_ends(server: &Server) {
     server.event(&waiter, |event| event["type"] == "attempt_suspended");
     publish(server, "go", json!({}), json!("went"));
     assert_eq!(gave(server, &waiter), [json!("went")]);
+}
+
+/// A run that is cancelled when so many of its iterations have ended.
+fn cancelled_after(server: &Server, count: u64) -> String {
+    let mut length = 300;
+    loop {
+        let items: Vec<_> = (0..length).collect();
+        let run = server.start_run("short", json!({ "items": items }));
+        let ended_before = |run: &str| {
+            let view = server.get(&format!("runs/{run}?wait=0.002"));
+            view["steps"][0]["iterations"]["succeeded"].as_u64().unwrap_or(0)
+        };
+        until("enough of them have ended", || ended_before(&run) >= count);
+        let cancel = server.segno(&["run", "cancel", &run]);
+        if cancel.status.success() {
+            return run;
+        }
+        let refusal = text(&cancel.stderr);
+        assert!(refusal.contains("the run is succeeded"), "{refusal}");
+        // It was over before the command had come.
+        length *= 2;
+    }
 }
 
 /// Whether an iteration of a cancelled run has a history that can be read, and
