@@ -154,7 +154,7 @@ fn reason(run: &Run, around: &Around) -> Option<String> {
         (RunStatus::Queued, _) => around.queue_reason.clone(),
         (RunStatus::Running, _) if run.is_on_hold() => match run.origin() {
             Origin::Iteration { parent, .. } | Origin::Child { parent, .. } => {
-                Some(format!("run:{parent}"))
+                Some(format!("held:{parent}"))
             }
             Origin::Start { .. } => None,
         },

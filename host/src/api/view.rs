@@ -114,7 +114,8 @@ pub struct RunView {
     pub status: String,
     /// Why, for a program: `paused` (its workflow is), `blocked:<run>`,
     /// `run_strategy:<run>` or `concurrency:<runs>` of a run that waits for its
-    /// turn, `replaced_by:<run>` of one that made room, `run:<id>` if the run around it is paused, `cancelling`, `killing`,
+    /// turn, `replaced_by:<run>` of one that made room, `held:<run>` if the run
+    /// above it or one above that is paused, `cancelling`, `killing`,
     /// `timing_out` or `failing` of one that is being stopped, or the reason of
     /// the failure.
     #[serde(skip_serializing_if = "Option::is_none")]

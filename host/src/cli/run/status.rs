@@ -12,6 +12,7 @@ pub(super) fn explain(reason: &str) -> String {
         ("when", _) => "its `when` does not hold".to_owned(),
         ("signal", name) => format!("waits for signal {name}"),
         ("run", run) => format!("waits for {run}"),
+        ("held", run) => format!("paused with {run}"),
         ("timer", moment) => format!("sleeps until {}", day_and_time(moment)),
         ("backoff", moment) => format!("is tried again at {}", time_of_day(moment)),
         ("permit", name) => permit(name),
@@ -129,6 +130,7 @@ mod tests {
             ("signal:landed", "waits for signal landed"),
             ("timer:2012-12-12T08:30:00.250Z", "sleeps until 2012-12-12 08:30:00"),
             ("run:run_01", "waits for run_01"),
+            ("held:run_01", "paused with run_01"),
             ("permit:tag:warehouse", "waits for a permit of tag warehouse"),
             ("blocked:run_01", "waits for run_01, which has failed, to be retried or unblocked"),
         ] {
