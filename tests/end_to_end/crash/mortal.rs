@@ -166,9 +166,19 @@ impl Mortal {
         run: &str,
         wanted: impl Fn(&Value) -> bool,
     ) -> Value {
+        self.until_at(service, &format!("runs/{run}"), wanted)
+    }
+
+    /// What a GET of this path below the tenant answers, once that is as wanted.
+    pub fn until_at(
+        &mut self,
+        service: &Service,
+        path: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let start = Instant::now();
         loop {
-            let view = self.get(&format!("runs/{run}"));
+            let view = self.get(path);
             if wanted(&view) {
                 return view;
             }
