@@ -181,6 +181,12 @@ fn seed() -> &'static TempDir {
             std::fs::write(&file, definition).expect("the directory is writable");
             done(&["workflow", "apply", &file.to_string_lossy()]);
         }
+        let url = format!("{}/v1/tenants/default/secrets/{}", seed.url(), triggers::SECRET.0);
+        let set = ureq::put(url).send_json(json!({ "value": triggers::SECRET.1 }));
+        assert!(set.is_ok(), "{set:?}");
+        let file = directory.path().join("webhook.yaml");
+        std::fs::write(&file, triggers::WEBHOOK).expect("the directory is writable");
+        done(&["webhook", "create", &file.to_string_lossy()]);
         seed.end()
     })
 }
