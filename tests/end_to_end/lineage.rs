@@ -258,7 +258,7 @@ fn from_a_signal_lineage_goes_on_to_whom_it_served() {
     let archived = json!({ "run": archive, "workflow": "archive", "number": 1,
         "trigger": "archive/two" });
     for sequence in ["1", "2"] {
-        assert_eq!(uses(&lineage("written", sequence)), [archived.clone()]);
+        assert_eq!(uses(&lineage("written", sequence)), std::slice::from_ref(&archived));
     }
 
     let page = server.get("signals/landed/1/lineage?limit=1");
