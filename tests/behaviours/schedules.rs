@@ -135,13 +135,13 @@ fn a_push_keeps_the_instants_of_a_schedule_that_stays() {
     stage.apply(&with(every, "description: last\n"));
     let gone = stage.block(stage.driver().schedule_named(&stage.tenant, "quick/every-2"));
     assert!(matches!(gone, Err(ScheduleError::Unknown(_))));
-    let page = stage.driver().store().schedules(&stage.tenant, &Paging::first(9));
+    let page = stage.driver().store().schedules(&stage.tenant, None, &Paging::first(9));
     assert_eq!(page.expect("the store answers").items.len(), 1);
     for run in stage.runs_of("quick/often").into_iter().chain(stage.runs_of("quick/every-2")) {
         stage.end(run);
     }
     stage.block(stage.driver().delete_workflow(&stage.tenant, "quick", BY)).expect("it is idle");
-    let page = stage.driver().store().schedules(&stage.tenant, &Paging::first(9));
+    let page = stage.driver().store().schedules(&stage.tenant, None, &Paging::first(9));
     assert_eq!(page.expect("the store answers").items, []);
 }
 

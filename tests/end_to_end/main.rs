@@ -11,6 +11,7 @@ mod durable;
 mod guests;
 mod hostile;
 mod kill;
+mod lineage;
 mod main_job;
 mod rehearsal;
 mod schedules;

@@ -112,6 +112,29 @@ fn a_schedule_is_made_shown_changed_and_deleted() {
 }
 
 #[test]
+fn the_schedules_of_a_workflow_are_listed_in_full_pages() {
+    let server = server();
+    server.apply("workflow: rare\nsteps: [{ id: end, noop: true }]\n");
+    for (name, workflow) in [("a", "quick"), ("b", "rare"), ("c", "quick"), ("d", "rare")] {
+        let words = ["schedule", "create", name, "--workflow", workflow, "--cron", "0 0 29 2 *"];
+        server.json(&words);
+    }
+    let names = |listed: &Value| -> Vec<String> {
+        let schedules = listed.as_array().expect("a list").iter();
+        schedules.map(|it| it["schedule"].as_str().expect("a name").to_owned()).collect()
+    };
+    let page = server.get("schedules?workflow=rare&limit=1");
+    assert_eq!(names(&page["items"]), ["b"]);
+    let next = page["next"].as_str().expect("there is more");
+    let rest = server.get(&format!("schedules?workflow=rare&limit=1&cursor={next}"));
+    assert_eq!((names(&rest["items"]), rest.get("next")), (vec!["d".to_owned()], None));
+    let list = ["schedule", "list", "--workflow", "rare"];
+    assert_eq!(names(&server.json(&list)), ["b", "d"]);
+    assert_eq!(names(&server.json(&[&list[..], &["--limit", "1"]].concat())), ["b"]);
+    assert_eq!(names(&server.json(&["schedule", "list"])), ["a", "b", "c", "d"]);
+}
+
+#[test]
 fn a_preview_shows_both_zones_and_changes_of_the_clocks() {
     let server = server();
     server.json(&NIGHTLY);

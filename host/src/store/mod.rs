@@ -58,7 +58,7 @@ pub use keys::{
 pub use line::Stats;
 pub use lineage::SignalUse;
 pub use memory::Memory;
-pub use page::{Cursor, PAGE_ROWS_MAX, Page, Paging};
+pub use page::{Cursor, PAGE_LOOKS_MAX, PAGE_ROWS_MAX, Page, Paging};
 pub use records::{AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord};
 pub use schedules::{
     BackfillRecord, BackfillState, ScheduleRecord, TICK_RETENTION_MS, TICKS_MAX, TickOutcome,

@@ -12,6 +12,10 @@ use super::keys::{KEY_BYTES_MAX, Key, Prefix};
 /// The most items of one page.
 pub const PAGE_ROWS_MAX: usize = SCAN_ROWS_MAX;
 
+/// The most rows that are looked at for one page of a list of which only some
+/// rows are wanted.
+pub const PAGE_LOOKS_MAX: usize = 10 * SCAN_ROWS_MAX;
+
 /// Where a page ended. Opaque: only worth something for the list it came from.
 ///
 /// It holds a key without its prefix, so it cannot lead into another tenant.
@@ -89,6 +93,39 @@ impl Store {
         self.page_of(Scan { direction: Direction::Descending, ..scan }, paging, item)
     }
 
+    /// As `page`, for a list of which most rows may give no item: it goes on
+    /// until the page is full. Only a page for which [`PAGE_LOOKS_MAX`] rows were
+    /// looked at may have fewer items, or none, and more may follow.
+    pub(super) fn page_of_some<T>(
+        &self,
+        prefix: Prefix,
+        paging: &Paging,
+        item: impl Fn(&Key, Vec<u8>) -> Result<Option<(T, usize)>, Error>,
+    ) -> Result<Page<T>, Error> {
+        let limit = paging.limit.clamp(1, PAGE_ROWS_MAX);
+        let mut after = paging.after.as_ref().map(|cursor| prefix.join(&cursor.0));
+        let (mut items, mut bytes, mut looks) = (Vec::new(), 0, 0);
+        let mut last = None::<Key>;
+        while looks < PAGE_LOOKS_MAX {
+            let rows = self.scan(&Scan::new(prefix.clone(), SCAN_ROWS_MAX).after(after.take()))?;
+            let Some((seen, _)) = rows.last() else { return Ok(Page { items, next: None }) };
+            (after, looks) = (Some(seen.clone()), looks + rows.len());
+            for (key, value) in rows {
+                let Some((item, size)) = item(&key, value)? else { continue };
+                if items.len() == limit || bytes >= SCAN_BYTES_MAX {
+                    let next = last.and_then(|last| cursor(&prefix, &last));
+                    return Ok(Page { items, next });
+                }
+                items.push(item);
+                bytes += size;
+                last = Some(key);
+            }
+        }
+        let scan = Scan::new(prefix, SCAN_ROWS_MAX);
+        let next = after.map(|after| self.cursor_behind(scan, after)).transpose()?.flatten();
+        Ok(Page { items, next })
+    }
+
     fn page_of<T>(
         &self,
         scan: Scan,
@@ -122,9 +159,14 @@ impl Store {
     /// A cursor only where something follows, so that no page is empty but the
     /// only one.
     fn cursor_behind(&self, scan: Scan, last: Key) -> Result<Option<Cursor>, Error> {
-        let cursor = last.below(&scan.prefix).map(|rest| Cursor(rest.to_vec()));
+        let cursor = cursor(&scan.prefix, &last);
         let behind = Scan { limit: 1, after: Some(last), ..scan };
         let more = !self.scan(&behind)?.is_empty();
         Ok(cursor.filter(|_| more))
     }
+}
+
+/// Behind the row of this key.
+fn cursor(prefix: &Prefix, last: &Key) -> Option<Cursor> {
+    last.below(prefix).map(|rest| Cursor(rest.to_vec()))
 }

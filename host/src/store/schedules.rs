@@ -238,17 +238,25 @@ impl Store {
         Ok(found.map(|record| ScheduleRecord { name: name.to_owned(), ..record }))
     }
 
-    /// The schedules of a tenant, by name.
+    /// The schedules of a tenant, or those of one workflow, by name. Of one
+    /// workflow a page may be short though more follow, where very many others
+    /// are in between.
     pub fn schedules(
         &self,
         tenant: &TenantId,
+        workflow: Option<&str>,
         paging: &Paging,
     ) -> Result<Page<ScheduleRecord>, Error> {
         let prefix = Prefix::schedules(tenant);
-        self.page(prefix.clone(), paging, |key, bytes| {
+        let item = |key: &Key, bytes: Vec<u8>| {
             let record = schedule(&prefix, key, &bytes)?;
-            Ok(Some((record, bytes.len())))
-        })
+            let is_wanted = workflow.is_none_or(|workflow| workflow == record.workflow);
+            Ok(is_wanted.then_some((record, bytes.len())))
+        };
+        match workflow {
+            Some(_) => self.page_of_some(prefix.clone(), paging, item),
+            None => self.page(prefix.clone(), paging, item),
+        }
     }
 
     /// Every schedule of every tenant, for the restart.

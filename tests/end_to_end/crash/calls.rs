@@ -44,17 +44,17 @@ const POINTS: [&str; 9] = [
 
 #[test]
 fn calls_are_made_once_wherever_the_host_is_killed() {
-    Sweep { grace: "1h", again: &[], is_slow: false, points: &POINTS, play }.run();
+    Sweep { grace: "1h", again: &[], late_at: &[], points: &POINTS, play }.run();
 }
 
 #[test]
 fn calls_of_a_step_that_leaves_memory_are_made_once_wherever_the_host_is_killed() {
-    Sweep { grace: "0s", again: &[], is_slow: false, points: &POINTS, play }.run();
+    Sweep { grace: "0s", again: &[], late_at: &[], points: &POINTS, play }.run();
 }
 
 #[test]
 fn no_call_leaves_the_host_before_the_disk_has_it() {
-    Sweep { grace: "0s", again: &[], is_slow: true, points: &[COMMIT], play }.run();
+    Sweep { grace: "0s", again: &[], late_at: &[COMMIT], points: &[COMMIT], play }.run();
 }
 
 fn play(mortal: &mut Mortal, service: &Service) {

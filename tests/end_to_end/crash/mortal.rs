@@ -26,6 +26,9 @@ pub type Place = String;
 /// on elsewhere once it has come to its place.
 pub type Ends<'a> = (&'a [Place], u64);
 
+/// What a client hears.
+type Sent = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
 /// The server and its client.
 pub struct Mortal {
     /// None between two lives.
@@ -133,29 +136,41 @@ impl Mortal {
     /// What a request is answered at last: a GET, or a POST with a body and a
     /// key.
     pub fn ask(&mut self, path: &str, post: Option<(&Value, &str)>) -> (u16, Value) {
-        loop {
-            let answer = match self.text(path, post) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    self.revive(&error);
-                    continue;
-                }
-            };
-            let (status, text) = answer;
-            let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            return (status, answer);
-        }
+        self.answer(path, |url| match post {
+            Some((body, key)) => agent().post(url).header("Idempotency-Key", key).send_json(body),
+            None => agent().get(url).call(),
+        })
     }
 
-    fn text(&self, path: &str, post: Option<(&Value, &str)>) -> Result<(u16, String), ureq::Error> {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent = config.timeout_global(Some(PATIENCE)).build().new_agent();
-        let url = format!("{}{path}", self.url);
-        let mut answer = match post {
-            Some((body, key)) => agent.post(&url).header("Idempotency-Key", key).send_json(body)?,
-            None => agent.get(&url).call()?,
-        };
-        Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+    /// What a webhook's request is answered at last.
+    pub fn deliver(
+        &mut self,
+        path: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> (u16, Value) {
+        self.answer(path, |url| {
+            let request = agent().post(url);
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+            request.send(body)
+        })
+    }
+
+    /// Sends a request until it is answered.
+    fn answer(&mut self, path: &str, send: impl Fn(&str) -> Sent) -> (u16, Value) {
+        loop {
+            let read = |mut answer: ureq::http::Response<ureq::Body>| {
+                Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+            };
+            match send(&format!("{}{path}", self.url)).and_then(read) {
+                Ok((status, text)) => {
+                    let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                    return (status, answer);
+                }
+                Err(error) => self.revive(&error),
+            }
+        }
     }
 
     /// The run, once it is as wanted. It looks again and again: a request that
@@ -166,9 +181,19 @@ impl Mortal {
         run: &str,
         wanted: impl Fn(&Value) -> bool,
     ) -> Value {
+        self.until_at(service, &format!("runs/{run}"), wanted)
+    }
+
+    /// What a GET of this path below the tenant answers, once that is as wanted.
+    pub fn until_at(
+        &mut self,
+        service: &Service,
+        path: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let start = Instant::now();
         loop {
-            let view = self.get(&format!("runs/{run}"));
+            let view = self.get(path);
             if wanted(&view) {
                 return view;
             }
@@ -234,6 +259,11 @@ impl Drop for Mortal {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    config.timeout_global(Some(PATIENCE)).build().new_agent()
 }
 
 /// Copies a directory with everything in it.

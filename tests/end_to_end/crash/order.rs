@@ -38,22 +38,22 @@ const AWAY: [&str; 7] = [
 
 #[test]
 fn an_order_is_fulfilled_once_wherever_its_host_is_killed() {
-    Sweep { grace: "1h", again: &[], is_slow: false, points: &POINTS, play }.run();
+    Sweep { grace: "1h", again: &[], late_at: &[], points: &POINTS, play }.run();
 }
 
 #[test]
 fn an_order_that_leaves_memory_is_fulfilled_once_wherever_its_host_is_killed() {
-    Sweep { grace: "0s", again: &[], is_slow: false, points: &AWAY, play }.run();
+    Sweep { grace: "0s", again: &[], late_at: &[], points: &AWAY, play }.run();
 }
 
 #[test]
 fn an_order_is_fulfilled_once_if_the_next_host_is_killed_too() {
-    Sweep { grace: "0s", again: &TAKING_UP, is_slow: false, points: &AWAY, play }.run();
+    Sweep { grace: "0s", again: &TAKING_UP, late_at: &[], points: &AWAY, play }.run();
 }
 
 #[test]
 fn nothing_of_an_order_leaves_the_host_before_the_disk_has_it() {
-    Sweep { grace: "1h", again: &[], is_slow: true, points: &[COMMIT], play }.run();
+    Sweep { grace: "1h", again: &[], late_at: &[COMMIT], points: &[COMMIT], play }.run();
 }
 
 fn play(mortal: &mut Mortal, service: &Service) {

@@ -2,8 +2,8 @@
 //! time, backfills by number, and nothing left of one that was deleted.
 
 use super::super::{
-    BackfillRecord, BackfillState, Paging, SCHEDULE_BYTES_MAX, ScheduleRecord, Store,
-    TICK_RETENTION_MS, TICKS_MAX, TickOutcome, TickRecord, Write,
+    BackfillRecord, BackfillState, PAGE_LOOKS_MAX, Paging, SCHEDULE_BYTES_MAX, ScheduleRecord,
+    Store, TICK_RETENTION_MS, TICKS_MAX, TickOutcome, TickRecord, Write,
 };
 use super::{Place, commit, on_every_backend, tenant};
 use segno_engine::id::{RunId, TenantId, Timestamp};
@@ -12,6 +12,7 @@ use segno_engine::schedule::{Rule, Schedule, Spec};
 
 on_every_backend! {
     schedules_are_found_by_name_and_listed
+    schedules_of_one_workflow_fill_their_pages
     ticks_are_listed_newest_first
     old_ticks_go_a_few_at_a_time
     backfills_are_open_until_their_runs_are_over
@@ -94,14 +95,54 @@ fn schedules_are_found_by_name_and_listed(place: &dyn Place) {
     assert_eq!(store.schedule(&owner, "nightly"), Ok(Some(record("nightly"))));
     assert_eq!(store.schedule(&owner, "night"), Ok(None));
     assert_eq!(store.schedule(&tenant("b"), "nightly"), Ok(None));
-    let first = store.schedules(&owner, &Paging::first(2)).unwrap();
+    let first = store.schedules(&owner, None, &Paging::first(2)).unwrap();
     assert_eq!(first.items, [record("hourly"), record("nightly")]);
-    let rest = store.schedules(&owner, &Paging::first(2).after(first.next)).unwrap();
+    let rest = store.schedules(&owner, None, &Paging::first(2).after(first.next)).unwrap();
     assert_eq!((rest.items, rest.next), (vec![record("report/morning")], None));
     let mut all = Vec::new();
     store.all_schedules(|owner, record| all.push((owner.clone(), record.name))).unwrap();
     let expected = ["hourly", "nightly", "report/morning"].map(|name| (owner.clone(), name.into()));
     assert_eq!(all, expected);
+}
+
+fn schedules_of_one_workflow_fill_their_pages(place: &dyn Place) {
+    let store = place.open();
+    let owner = tenant("a");
+    let of = |workflow: &str, name: String| ScheduleRecord {
+        workflow: workflow.to_owned(),
+        ..record(&name)
+    };
+    let keep = |records: &[ScheduleRecord]| {
+        let writes = records.iter().map(|record| Write::schedule(&owner, record).unwrap());
+        commit(&store, writes.collect());
+    };
+    let rare: Vec<_> =
+        [5, 900, 2_000].map(|at| of("rare", format!("{at:05}/rare"))).into_iter().collect();
+    let often = |range: std::ops::Range<usize>| -> Vec<_> {
+        range.map(|at| of("often", format!("{at:05}"))).collect()
+    };
+    keep(&rare);
+    keep(&often(0..3_000));
+    let page = |limit: usize, after| {
+        let page = store.schedules(&owner, Some("rare"), &Paging::first(limit).after(after));
+        let page = page.unwrap();
+        (page.items, page.next)
+    };
+    assert_eq!(page(10, None), (rare.clone(), None));
+    assert_eq!(page(3, None), (rare.clone(), None), "no page is empty but the only one");
+    let (first, next) = page(2, None);
+    assert_eq!((first.as_slice(), next.is_some()), (&rare[..2], true));
+    assert_eq!(page(2, next), (vec![rare[2].clone()], None));
+    let none = store.schedules(&owner, Some("none"), &Paging::first(2)).unwrap();
+    assert_eq!((none.items, none.next), (Vec::new(), None));
+
+    // A page has an end, however many others there are.
+    keep(&often(3_000..PAGE_LOOKS_MAX + 10));
+    let last = of("rare", "99999".to_owned());
+    keep(std::slice::from_ref(&last));
+    let (first, next) = page(10, None);
+    assert_eq!((first.as_slice(), next.is_some()), (&rare[..], true));
+    assert_eq!(page(10, next), (vec![last], None));
 }
 
 fn ticks_are_listed_newest_first(place: &dyn Place) {
