@@ -78,3 +78,23 @@ fn a_range_without_sense_is_no_backfill() {
         assert!(refused.to_string().contains(part), "{part}: {refused}");
     }
 }
+
+#[test]
+fn a_backfill_that_is_asked_for_twice_with_a_key_is_made_once() {
+    let mut stage = Stage::new();
+    stage.apply(QUICK);
+    stage.schedule("name: hourly\nworkflow: quick\ncron: \"@hourly\"\n");
+    let range = ("2020-01-01T00:00:00Z", "2020-01-01T02:00:00Z");
+    let ask = |stage: &Stage, concurrency: u32| {
+        let made = stage.keyed_backfill("hourly", (range, concurrency), Some("k"));
+        made.map(|(made, repeated)| (made.number, repeated))
+    };
+    assert!(matches!(ask(&stage, 2), Ok((1, false))));
+    assert!(matches!(ask(&stage, 2), Ok((1, true))), "while it goes on");
+    stage.comes_to(BackfillState::Done, || stage.backfill("hourly", 1).state);
+    stage.restart();
+    assert!(matches!(ask(&stage, 2), Ok((1, true))), "when it is done");
+    let other = ask(&stage, 1).expect_err("it is another").to_string();
+    assert!(other.contains("use a new key"), "{other}");
+    assert_eq!(stage.new_backfill("hourly", range, 2).expect("it can be made").number, 2);
+}

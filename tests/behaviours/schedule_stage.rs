@@ -147,7 +147,17 @@ impl Stage {
         (from, until): (&str, &str),
         concurrency: u32,
     ) -> Result<BackfillRecord, ScheduleError> {
-        let wanted = NewBackfill { from: moment(from), until: moment(until), concurrency };
+        self.keyed_backfill(schedule, ((from, until), concurrency), None).map(|(made, _)| made)
+    }
+
+    pub fn keyed_backfill(
+        &self,
+        schedule: &str,
+        ((from, until), concurrency): ((&str, &str), u32),
+        key: Option<&str>,
+    ) -> Result<(BackfillRecord, bool), ScheduleError> {
+        let key = key.map(str::to_owned);
+        let wanted = NewBackfill { from: moment(from), until: moment(until), concurrency, key };
         self.block(self.driver().create_backfill(&self.tenant, (schedule, wanted), BY))
     }
 

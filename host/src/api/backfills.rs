@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::schedule_view::{BackfillView, backfill_view};
 use super::schedules::moment;
-use super::user::User;
+use super::user::{Once, User};
 use super::view::PageView;
 use super::{PageQuery, Tenant, paging};
 use crate::driver::{BackfillAction, Driver, NewBackfill};
@@ -39,16 +39,17 @@ pub(super) struct NoteBody {
 ///
 /// Every instant of the schedule in the range gets exactly one run, oldest first,
 /// by the rule and the params that the schedule has now. The overlap policy has
-/// nothing to do with them.
+/// nothing to do with them. With an `Idempotency-Key`, asking twice makes one.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/schedules/{schedule}/backfills", tag = "schedules",
-    params(("tenant" = String, Path), ("schedule" = String, Path), ("x-segno-user" = Option<String>, Header)),
+    params(("tenant" = String, Path), ("schedule" = String, Path), ("Idempotency-Key" = Option<String>, Header),
+        ("x-segno-user" = Option<String>, Header)),
     request_body = BackfillBody,
-    responses((status = 201, body = BackfillView), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = BackfillView), (status = 201, body = BackfillView), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn create(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Path((_, schedule)): Path<(String, String)>,
-    User(by): User,
+    Once { by, key }: Once,
     body: Result<Json<BackfillBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<BackfillView>), Problem> {
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
@@ -56,9 +57,11 @@ pub(super) async fn create(
         from: moment("from", &body.from)?,
         until: moment("until", &body.until)?,
         concurrency: body.concurrency.unwrap_or(1),
+        key,
     };
-    let made = driver.create_backfill(&tenant, (&schedule, wanted), &by).await?;
-    Ok((StatusCode::CREATED, Json(backfill_view(&schedule, &made))))
+    let (made, repeated) = driver.create_backfill(&tenant, (&schedule, wanted), &by).await?;
+    let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(backfill_view(&schedule, &made))))
 }
 
 /// List the backfills of a schedule, newest first

@@ -279,6 +279,7 @@ impl From<ScheduleError> for Problem {
                 Self::new(conflict, "schedule_of_definition", detail)
             }
             ScheduleError::BackfillOver { .. } => Self::new(conflict, "backfill_is_over", detail),
+            ScheduleError::KeyReused(_) => Self::new(unfit, "idempotency_key_reused", detail),
             ScheduleError::BadBackfill(_) => Self::new(unfit, "bad_backfill", detail),
             ScheduleError::BadName(_) | ScheduleError::BadNote(_) => Self::bad_request(detail),
             ScheduleError::Workflow(error) => error.into(),

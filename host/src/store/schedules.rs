@@ -134,6 +134,9 @@ pub struct BackfillRecord {
     /// Why it is paused or cancelled, as whoever did it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The idempotency key that it was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.

@@ -23,8 +23,11 @@ const CONCURRENCY_MAX: u32 = 100;
 /// The most runs that a backfill starts in one turn of its schedule.
 const STARTS_A_TURN: usize = 10;
 
+/// Backfills among which one with an idempotency key is looked for, the newest.
+const KEYS_KEPT: usize = 100;
+
 /// A backfill that somebody wants.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NewBackfill {
     /// The first moment of the range.
     pub from: Timestamp,
@@ -32,6 +35,8 @@ pub struct NewBackfill {
     pub until: Timestamp,
     /// How many of its runs are open at once.
     pub concurrency: u32,
+    /// Asking twice with the same makes one.
+    pub key: Option<String>,
 }
 
 /// What may be done with a backfill.
@@ -55,53 +60,67 @@ pub(super) fn wants_more(backfill: &BackfillRecord, schedule: &ScheduleRecord) -
 }
 
 impl Driver {
-    /// Makes a backfill.
+    /// Makes a backfill. Says whether it was there already, made with the same
+    /// key: one of the last 100 of the schedule.
     ///
     /// # Errors
-    /// There is no such schedule, the range has no or too many instants, or the
-    /// store fails.
+    /// There is no such schedule, the range has no or too many instants, the key
+    /// belongs to another backfill, or the store fails.
     pub async fn create_backfill(
         &self,
         tenant: &TenantId,
         (schedule, wanted): (&str, NewBackfill),
         by: &str,
-    ) -> Result<BackfillRecord, ScheduleError> {
+    ) -> Result<(BackfillRecord, bool), ScheduleError> {
         let now = self.0.clock.now();
         let id = (tenant.clone(), schedule.to_owned());
-        let (backfill, ticket) = {
+        let (backfill, repeated, ticket) = {
             let mut all = self.0.schedules.lock();
             let entry = found(all.get_mut(&id), schedule)?;
-            let instants = instants_of(&entry.record, &wanted, now)?;
-            let backfill = BackfillRecord {
-                number: entry.record.next_backfill,
-                from: wanted.from,
-                until: wanted.until,
-                concurrency: wanted.concurrency,
-                state: BackfillState::Running,
-                spec: entry.record.spec.clone(),
-                instants,
-                done_until: None,
-                decided: 0,
-                started: 0,
-                succeeded: 0,
-                failed: 0,
-                open: Vec::new(),
-                note: None,
-                created_at: now,
-                created_by: by.to_owned(),
-                changed_at: now,
-                changed_by: by.to_owned(),
-            };
-            entry.record.next_backfill += 1;
-            let writes =
-                vec![Write::backfill(tenant, schedule, &backfill)?, row(tenant, &entry.record)?];
-            let ticket = self.0.store.commit(writes);
-            entry.backfills.insert(backfill.number, backfill.clone());
-            self.0.schedules.queue.set(&id, Some(now));
-            (backfill, ticket)
+            if let Some(known) = self.made_before(&id, entry, &wanted)? {
+                (known, true, self.0.store.barrier())
+            } else {
+                let instants = instants_of(&entry.record, &wanted, now)?;
+                let backfill = begun(&entry.record, (wanted, instants), (now, by));
+                entry.record.next_backfill += 1;
+                let writes = vec![
+                    Write::backfill(tenant, schedule, &backfill)?,
+                    row(tenant, &entry.record)?,
+                ];
+                let ticket = self.0.store.commit(writes);
+                entry.backfills.insert(backfill.number, backfill.clone());
+                self.0.schedules.queue.set(&id, Some(now));
+                (backfill, false, ticket)
+            }
         };
         ticket.durable().await?;
-        Ok(backfill)
+        Ok((backfill, repeated))
+    }
+
+    /// The backfill that was made with the key of the one that is wanted.
+    fn made_before(
+        &self,
+        (tenant, schedule): &Id,
+        entry: &Entry,
+        wanted: &NewBackfill,
+    ) -> Result<Option<BackfillRecord>, ScheduleError> {
+        let Some(key) = &wanted.key else { return Ok(None) };
+        let has_key = |known: &&BackfillRecord| known.key.as_ref() == Some(key);
+        let known = match entry.backfills.values().find(has_key) {
+            Some(known) => Some(known.clone()),
+            None => {
+                let last = self.0.store.backfills(tenant, schedule, &Paging::first(KEYS_KEPT))?;
+                last.items.iter().find(has_key).cloned()
+            }
+        };
+        let is_it = |known: &BackfillRecord| {
+            let NewBackfill { from, until, concurrency, .. } = wanted;
+            (known.from, known.until, known.concurrency) == (*from, *until, *concurrency)
+        };
+        match known {
+            Some(known) if !is_it(&known) => Err(ScheduleError::KeyReused(key.clone())),
+            known => Ok(known),
+        }
     }
 
     /// Does something with a backfill. What it has already come to is fine.
@@ -262,13 +281,42 @@ impl Driver {
     }
 }
 
+/// A backfill of which nothing is done.
+fn begun(
+    schedule: &ScheduleRecord,
+    (wanted, instants): (NewBackfill, u64),
+    (now, by): (Timestamp, &str),
+) -> BackfillRecord {
+    BackfillRecord {
+        number: schedule.next_backfill,
+        from: wanted.from,
+        until: wanted.until,
+        concurrency: wanted.concurrency,
+        state: BackfillState::Running,
+        spec: schedule.spec.clone(),
+        instants,
+        done_until: None,
+        decided: 0,
+        started: 0,
+        succeeded: 0,
+        failed: 0,
+        open: Vec::new(),
+        note: None,
+        key: wanted.key,
+        created_at: now,
+        created_by: by.to_owned(),
+        changed_at: now,
+        changed_by: by.to_owned(),
+    }
+}
+
 /// How many instants a backfill would have.
 fn instants_of(
     schedule: &ScheduleRecord,
     wanted: &NewBackfill,
     now: Timestamp,
 ) -> Result<u64, ScheduleError> {
-    let NewBackfill { from, until, concurrency } = *wanted;
+    let NewBackfill { from, until, concurrency, .. } = *wanted;
     let bad = |why: String| Err(ScheduleError::BadBackfill(why));
     if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
         return bad(format!("concurrency is 1 to {CONCURRENCY_MAX}, not {concurrency}"));

@@ -89,6 +89,11 @@ pub enum ScheduleError {
         /// How it stands.
         state: &'static str,
     },
+    /// The key was used for another backfill.
+    #[error(
+        "idempotency key {0:?} belongs to a backfill of this schedule with another range or concurrency; use a new key"
+    )]
+    KeyReused(String),
     /// What was said about it cannot be kept.
     #[error(transparent)]
     BadNote(#[from] BadNote),

@@ -72,6 +72,7 @@ fn backfill(number: u64, state: BackfillState, open: Vec<RunId>) -> BackfillReco
         failed: 1,
         open,
         note: None,
+        key: None,
         created_at: Timestamp(1),
         created_by: "ada".to_owned(),
         changed_at: Timestamp(1),
