@@ -10,6 +10,7 @@ use crate::cli::table::{Cell, Table};
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Value, json};
 
 /// What can be done with backfills.
@@ -43,6 +44,9 @@ pub(in crate::cli) struct CreateArguments {
     /// How many of its runs are open at once
     #[arg(long, value_name = "N", default_value_t = 1)]
     concurrency: u32,
+    /// Make one backfill, however often this is asked with the same key
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    idempotency_key: Option<String>,
 }
 
 /// What to list.
@@ -91,10 +95,10 @@ pub(super) fn perform(verb: Verb, client: &Client, terminal: &Terminal) -> Resul
 }
 
 fn create(arguments: &CreateArguments, client: &Client, terminal: &Terminal) -> Result<()> {
-    let CreateArguments { which, from, until, concurrency } = arguments;
+    let CreateArguments { which, from, until, concurrency, idempotency_key } = arguments;
     let body = json!({ "from": from, "until": until, "concurrency": concurrency });
     let route = Route::to(["schedules", &which.name, "backfills"]);
-    let answer = client.send_once(&route, &body, None)?;
+    let answer = client.send_once(&route, &body, idempotency_key.as_deref())?;
     if terminal.is_json() {
         return terminal.json(&answer);
     }
