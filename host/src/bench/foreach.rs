@@ -1,8 +1,9 @@
-//! One large `foreach` of steps that do nothing, beside chains of the same step
+//! One large `foreach` of steps that do nothing, between chains of the same step
 //! in the same process: what a loop costs, and whether its last iteration costs
-//! what its first did.
+//! what its first did. The machine's own speed drifts, so the chains run before
+//! and after.
 
-use super::{Chain, cpu_s, host, push, resident_bytes};
+use super::{Chain, Figures, cpu_s, host, push, resident_bytes};
 use crate::driver::{Driver, StartRun};
 use anyhow::{Context as _, Result, ensure};
 use segno_engine::event::{Event, Record};
@@ -13,7 +14,7 @@ use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long the chains run that it is compared with.
+/// How long the chains run that it is compared with, before and again after.
 const CHAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Records that are read at a time.
@@ -50,8 +51,11 @@ pub struct ForeachFigures {
     /// The time of the last tenth of the iterations as a multiple of that of
     /// the first.
     pub last_tenth_to_first: f64,
-    /// Steps in a second of chains of ten steps, 64 at once, just before.
+    /// Steps in a second of chains of ten steps, 64 at once: the mean of just
+    /// before and just after.
     pub chain_steps_per_s: f64,
+    /// Processor time of the whole process for the chains, the same mean.
+    pub chain_cpu_s_per_1000_steps: f64,
     /// The steps of the loop in a second as a share of those of the chains.
     pub share_of_chain: f64,
 }
@@ -63,7 +67,7 @@ impl Foreach {
     /// The component cannot be used, or a run does not succeed.
     pub async fn run(&self, directory: &Path) -> Result<ForeachFigures> {
         ensure!(self.iterations >= 10, "give at least ten iterations");
-        let chain = self.chain(&directory.join("chain")).await?;
+        let before = self.chain(&directory.join("before")).await?;
         let driver = host(&directory.join("foreach"), self.compiler.clone())?;
         let tenant: TenantId = "bench".parse()?;
         let bytes = std::fs::read(&self.component)
@@ -80,6 +84,10 @@ impl Foreach {
         let cpu = cpu_s() - cpu_before;
         let steps = f64::from(self.iterations);
         let steps_per_s = steps / duration_s;
+        let last_tenth_to_first = self.last_to_first(&driver, &tenant, run)?;
+        let after = self.chain(&directory.join("after")).await?;
+        let mean = |of: fn(&Figures) -> f64| f64::midpoint(of(&before), of(&after));
+        let chain_steps_per_s = mean(|chain| chain.steps_per_s);
         Ok(ForeachFigures {
             iterations: self.iterations,
             concurrency: self.concurrency,
@@ -87,13 +95,14 @@ impl Foreach {
             steps_per_s,
             cpu_s_per_1000_steps: cpu / steps * 1e3,
             resident_bytes: resident,
-            last_tenth_to_first: self.last_to_first(&driver, &tenant, run)?,
-            chain_steps_per_s: chain,
-            share_of_chain: steps_per_s / chain,
+            last_tenth_to_first,
+            chain_steps_per_s,
+            chain_cpu_s_per_1000_steps: mean(|chain| chain.cpu_s_per_1000_steps),
+            share_of_chain: steps_per_s / chain_steps_per_s,
         })
     }
 
-    async fn chain(&self, directory: &Path) -> Result<f64> {
+    async fn chain(&self, directory: &Path) -> Result<Figures> {
         std::fs::create_dir_all(directory)?;
         let chain = Chain {
             steps: 10,
@@ -102,7 +111,7 @@ impl Foreach {
             component: self.component.clone(),
             compiler: self.compiler.clone(),
         };
-        Ok(chain.run(directory).await?.steps_per_s)
+        chain.run(directory).await
     }
 
     /// Runs the loop, and says how much memory the process had at most.

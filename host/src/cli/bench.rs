@@ -170,7 +170,7 @@ fn foreach(arguments: &ForeachArguments, terminal: &Terminal) -> Result<Option<T
         compiler: std::env::current_exe().context("cannot find this program's file")?,
     };
     terminal.note(&format!(
-        "measuring chains for 5s, then {} iterations, {} at once",
+        "measuring chains for 5s, then {} iterations, {} at once, then the chains again",
         bench.iterations, bench.concurrency
     ));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -189,6 +189,7 @@ fn foreach_table(figures: &ForeachFigures) -> Table {
     fact("most memory", format!("{:.0} MiB", figures.resident_bytes as f64 / f64::from(1 << 20)));
     fact("last tenth to first", format!("{:.2} x", figures.last_tenth_to_first));
     fact("chain steps/s", format!("{:.0}", figures.chain_steps_per_s));
+    fact("chain cpu per 1,000 steps", format!("{:.3} s", figures.chain_cpu_s_per_1000_steps));
     fact("share of chain", format!("{:.2}", figures.share_of_chain));
     table
 }
