@@ -2,6 +2,7 @@
 //! of their own, but whoever cancels the run above cancels them too.
 
 use super::durable::{Player, broken, refusal_of, refused};
+use super::families::{DEPTH_MAX, FAMILY_MAX};
 use super::live::Live;
 use super::start::{NewRun, Prepared, facts};
 use super::wait::result_of;
@@ -11,103 +12,16 @@ use crate::sandbox::{Answer, Gone, Happening, NewEntry, Refusal};
 use crate::store;
 use segno_engine::command::{Command, RunEnd};
 use segno_engine::event::{Given, IterationResult, Origin};
-use segno_engine::failure::{Failure, FailureKind};
+use segno_engine::failure::Failure;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::params::ParamSource;
 use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::workflow::{Body, Workflow};
 use serde_json::{Map, Value};
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use tracing::{debug, error};
-
-/// How many runs that steps started may be above another.
-pub(super) const DEPTH_MAX: u32 = 10;
-
-/// Runs that may be open at once below the run that somebody started.
-pub(super) const FAMILY_MAX: u32 = 10_000;
-
-/// Steps that are no loops and no subworkflows, which there may be in a run that
-/// somebody started with everything below it.
-const LEAVES_MAX: u64 = 1_000_000;
-
-/// What there is below each run that somebody started.
-#[derive(Default)]
-pub(super) struct Families {
-    /// How many runs are open.
-    open: Mutex<HashMap<RunId, u32>>,
-    /// How many leaves there have been.
-    leaves: Mutex<HashMap<RunId, u64>>,
-}
-
-impl Families {
-    /// Counts one more, unless there are too many.
-    pub(super) fn started(&self, root: RunId) -> bool {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(root).or_default();
-        let room = *count < FAMILY_MAX;
-        *count += u32::from(room);
-        room
-    }
-
-    /// Counts one less, if a run of this origin was counted.
-    pub(super) fn ended(&self, origin: &Origin) {
-        if let Origin::Child { root, .. } = origin {
-            self.gone(*root);
-        }
-    }
-
-    /// Counts more leaves below a run, unless there are too many; `before` says
-    /// how many a restart has found, or that the run is over. What outlives it
-    /// is counted for the next run with a number, so that it is forgotten with
-    /// that.
-    fn grow(
-        &self,
-        (root, numbered): (RunId, RunId),
-        more: u64,
-        before: impl FnOnce() -> Result<Option<u64>, store::Error>,
-    ) -> Result<(), Failure> {
-        let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counted, first) = match leaves.get(&root) {
-            Some(_) => (root, 0),
-            None => match before().map_err(|error| unknown_count(&error))? {
-                Some(before) => (root, before),
-                None => (numbered, 0),
-            },
-        };
-        let count = leaves.entry(counted).or_insert(first);
-        if *count + more <= LEAVES_MAX {
-            *count += more;
-            return Ok(());
-        }
-        let message = format!(
-            "{root} and all runs below it would have more than {LEAVES_MAX} steps; split the work \
-             over several runs"
-        );
-        Err(Failure::new(FailureKind::Fatal, "limit:steps", message))
-    }
-
-    /// A run that somebody started is over.
-    pub(super) fn forget(&self, root: RunId) {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).remove(&root);
-    }
-
-    pub(super) fn gone(&self, root: RunId) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&root) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&root);
-            }
-        }
-    }
-}
-
-fn unknown_count(error: &store::Error) -> Failure {
-    let message = format!("the steps below a run cannot be counted: {error}");
-    Failure::new(FailureKind::Platform, "store", message)
-}
 
 /// How a run stands that a step says it has started.
 enum Standing {
@@ -240,8 +154,7 @@ impl Player {
 }
 
 impl Driver {
-    /// Counts the leaves of a body that is about to run below `parent`. A body
-    /// without any costs a run all the same, and counts as one.
+    /// Counts the leaves of a body that is about to run below `parent`.
     pub(super) fn count_leaves(&self, parent: &Arc<Live>, body: &Body) -> Result<(), Failure> {
         let (root, _) = self.family(parent);
         let known = || match self.live(&parent.tenant, root) {
@@ -255,7 +168,7 @@ impl Driver {
                 Ok(record.is_some_and(|record| record.ended_at.is_none()).then_some(0))
             }
         };
-        self.0.families.grow((root, parent.numbered), body.leaves().max(1), known)
+        self.0.families.grow((root, parent.numbered), body.leaves(), known)
     }
 
     /// How a run ended that this step started: nothing if it is none of its.

@@ -13,6 +13,7 @@ mod children;
 mod dormant;
 mod durable;
 mod ended;
+mod families;
 mod fork;
 mod hold;
 mod inbox;
@@ -117,7 +118,7 @@ struct Inner {
     schedules: schedules::Schedules,
     triggers: triggers::Triggers,
     webhooks: webhooks::Webhooks,
-    families: children::Families,
+    families: families::Families,
     outside: Outside,
     loading: Mutex<()>,
     /// Who tells runs whether they are held.
@@ -172,7 +173,7 @@ impl Driver {
             schedules: schedules::Schedules::default(),
             triggers: triggers::Triggers::default(),
             webhooks: webhooks::Webhooks::default(),
-            families: children::Families::default(),
+            families: families::Families::default(),
             outside,
             loading: Mutex::default(),
             telling: Mutex::default(),

@@ -2,7 +2,7 @@
 //! again; it obeys the run strategy of its own workflow.
 
 use super::ancestors::deadlock;
-use super::children::{DEPTH_MAX, FAMILY_MAX};
+use super::families::{DEPTH_MAX, FAMILY_MAX};
 use super::live::Live;
 use super::start::{NewRun, facts, given};
 use super::{Driver, Due, Selected, VersionSelector, WorkflowError};

@@ -197,9 +197,10 @@ fn steps(steps: &[Step]) -> Table {
 fn progress(step: &Step) -> String {
     if let Some(all) = &step.iterations {
         let done = all.succeeded + all.failed;
-        let failed = match all.failed {
-            0 => String::new(),
-            failed => format!(", {failed} failed"),
+        let failed = match (all.failed, step.status.as_str()) {
+            (0, _) => String::new(),
+            (failed, "cancelled" | "killed") => format!(", {failed} failed or cancelled"),
+            (failed, _) => format!(", {failed} failed"),
         };
         return format!("{done}/{} {}%{failed}", all.total, percent(done, all.total));
     }
