@@ -226,6 +226,34 @@ fn a_set_whose_condition_is_false_is_used_or_kept() {
     assert_eq!((keeps.firings, keeps.pending), (4, 1), "6 and the 4 that was left over");
 }
 
+/// Nobody who waits for a partner that does not come keeps others waiting.
+#[test]
+fn a_set_that_is_kept_makes_way_for_the_next() {
+    let stage = Stage::new();
+    let trigger = "[{ id: t, signals: [{ name: a, join: [k] }, { name: b, join: [k] }], \
+                   when: \"signals[0].payload == signals[1].payload\", when_false: keep, \
+                   params: { got: \"${signals.map(it, it.sequence)}\" } }]";
+    stage.apply(&workflow("w", trigger));
+    let publish = |name: &str, rows: u64| {
+        let payload = Payload::from(json!(rows));
+        stage.publish(Publish { payload, ..signal(name, json!({ "k": "x" })) });
+    };
+    for rows in [1, 2, 3] {
+        publish("a", rows);
+    }
+    for rows in [3, 4, 2] {
+        publish("b", rows);
+    }
+    let known = stage.until_seen("w", "t", &[("a", 3), ("b", 3)]);
+    assert_eq!((known.firings, known.pending), (3, 2), "4 has no partner yet");
+    let got: Vec<_> = stage.runs_of_workflow("w").into_iter().map(|run| stage.got(run)).collect();
+    assert_eq!(got.len(), 2);
+    assert!(got.contains(&json!([3, 1])) && got.contains(&json!([2, 3])), "{got:?}");
+    let firing = stage.firings("w", "t").remove(1);
+    assert!(matches!(firing.outcome, Outcome::False { kept: true }), "{firing:?}");
+    assert_eq!(firing.signals, [("a".to_owned(), 1), ("b".to_owned(), 2)], "the oldest");
+}
+
 #[test]
 fn two_sets_with_one_key_start_one_run() {
     let mut stage = Stage::new();
@@ -301,6 +329,7 @@ fn triggers_follow_the_active_version() {
 enum Happens {
     Left(u64),
     Right(u64),
+    Push,
     Restart,
 }
 
@@ -310,6 +339,7 @@ fn every_set_starts_one_run_whenever_the_host_ends() {
     let happens = prop_oneof![
         4 => (0..4_u64).prop_map(Happens::Left),
         4 => (0..4_u64).prop_map(Happens::Right),
+        1 => Just(Happens::Push),
         1 => Just(Happens::Restart),
     ];
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) };
@@ -330,6 +360,11 @@ fn every_set_starts_one_run_whenever_the_host_ends() {
                     stage.publish(signal("right", json!({ "date": day })));
                     days.entry(day).or_default().1 += 1;
                     rights += 1;
+                }
+                // The trigger stays as it is.
+                Happens::Push => {
+                    let id = format!("id: one{}", lefts + rights);
+                    stage.apply(&workflow("w", PAIR).replace("id: one", &id));
                 }
                 Happens::Restart => stage.restart(),
             }

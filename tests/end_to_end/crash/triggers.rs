@@ -59,20 +59,22 @@ pub const SECRET: (&str, &str) = ("GO_KEY", "between the two");
 const DAYS: [u64; 3] = [1, 2, 3];
 const FIRED: [u64; 2] = [1, 2];
 
-const POINTS: [&str; 6] = [
+const POINTS: [&str; 7] = [
     "run ordered",
     "signal of a step is ordered",
     "signal ordered",
     "step is about to publish",
     "trigger fired",
+    "trigger looks",
     "trigger waits",
 ];
 
 /// Where the host that catches up dies as well.
-const CATCHING_UP: [&str; 4] = [
+const CATCHING_UP: [&str; 5] = [
     "signal of a step is ordered#1",
     "step is about to publish#1",
     "trigger fired#1",
+    "trigger looks#1",
     "trigger waits#1",
 ];
 

@@ -13,8 +13,9 @@
 //!   goes first.
 //!
 //! Whoever feeds the machine removes a set that is used. One that is not, because
-//! its condition is false and the trigger keeps it, stays as it is: the next new
-//! signal is tried with the oldest partners again, and no set is tried twice.
+//! its condition is false and the trigger keeps it, stays as it is: the new signal
+//! is tried with the next partners, and no set is tried twice, since the new signal
+//! is in all of them.
 
 use crate::signal::Scalar;
 use serde::{Deserialize, Serialize};
@@ -92,36 +93,38 @@ impl Join {
         Some(pending)
     }
 
-    /// The set that the signal at `place` makes with the oldest others: a place
-    /// for each part, in their order.
-    pub fn set_with(&self, place: u64) -> Option<Vec<u64>> {
-        let fits = &self.pending.get(&place)?.fits;
-        fits.iter().find_map(|(part, values)| self.set_at(place, *part, values))
+    /// The sets that the signal at `place` makes with others, `limit` at most: a
+    /// place for each part, in their order. Those with the oldest come first.
+    pub fn sets_with(&self, place: u64, limit: usize) -> Vec<Vec<u64>> {
+        let mut sets = Sets { found: Vec::new(), limit };
+        let fits = self.pending.get(&place).map(|pending| pending.fits.as_slice());
+        for (part, values) in fits.unwrap_or_default() {
+            if let Some(mut candidates) = self.candidates(place, (*part, values), limit) {
+                sets.collect(&mut candidates, 0);
+            }
+        }
+        sets.found
     }
 
-    fn set_at(&self, place: u64, part: usize, values: &JoinValues) -> Option<Vec<u64>> {
-        // In a set of so many parts, no more than these can be taken by others.
-        let candidates = |at: usize| -> Option<Vec<u64>> {
+    /// For each part the signals that it may have, oldest first, if `place` has
+    /// this one.
+    fn candidates(
+        &self,
+        place: u64,
+        (part, values): (usize, &JoinValues),
+        limit: usize,
+    ) -> Option<Vec<Vec<u64>>> {
+        // Fewer than there are parts can be taken by others in any set.
+        let enough = self.parts.saturating_add(limit);
+        let of_part = |at: usize| -> Option<Vec<u64>> {
             if at == part {
                 return Some(vec![place]);
             }
             let waiting = self.waiting.get(&(at, values.clone()))?;
             let others = waiting.iter().filter(|other| **other != place);
-            Some(others.take(self.parts).copied().collect())
+            Some(others.take(enough).copied().collect())
         };
-        let mut candidates: Vec<_> = (0..self.parts).map(candidates).collect::<Option<_>>()?;
-        if !has_set(&candidates) {
-            return None;
-        }
-        for at in 0..self.parts {
-            let all = candidates[at].clone();
-            let oldest = all.into_iter().find(|candidate| {
-                candidates[at] = vec![*candidate];
-                has_set(&candidates)
-            });
-            candidates[at] = vec![oldest?];
-        }
-        candidates.into_iter().map(|only| only.first().copied()).collect()
+        (0..self.parts).map(of_part).collect()
     }
 
     /// One pending signal.
@@ -142,6 +145,31 @@ impl Join {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
+    }
+}
+
+/// The sets that were found, in their order.
+struct Sets {
+    found: Vec<Vec<u64>>,
+    limit: usize,
+}
+
+impl Sets {
+    /// Finds those that have the only candidates of the parts before `at`.
+    fn collect(&mut self, candidates: &mut Vec<Vec<u64>>, at: usize) {
+        if self.found.len() >= self.limit || !has_set(candidates) {
+            return;
+        }
+        if at == candidates.len() {
+            self.found.push(candidates.iter().flatten().copied().collect());
+            return;
+        }
+        let all = std::mem::take(&mut candidates[at]);
+        for one in &all {
+            candidates[at] = vec![*one];
+            self.collect(candidates, at + 1);
+        }
+        candidates[at] = all;
     }
 }
 

@@ -59,7 +59,7 @@ impl Driver {
             return Ok(());
         }
         let before = state.record.places.clone();
-        last.iter().for_each(|last| state.move_on(&last.name, last.sequence));
+        last.iter().for_each(|last| state.move_on((&last.name, last.sequence)));
         if state.record.places != before {
             let write = Write::trigger(&trigger.tenant, &state.record)?;
             self.0.store.commit(vec![write]);

@@ -2,7 +2,7 @@
 //! change: a new or changed one waits for signals from now on, one that says the
 //! same goes on where it is, and the others are gone.
 
-use super::{Index, State, Trigger};
+use super::{State, Trigger};
 use crate::driver::Driver;
 use crate::driver::catalog::Changed;
 use crate::driver::signals::Last;
@@ -11,18 +11,26 @@ use segno_engine::id::TenantId;
 use segno_engine::trigger::join::Join;
 use segno_engine::trigger::signal::SignalTrigger;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
-/// The change of a workflow's triggers.
+/// The change of a workflow's triggers, worked out before any of it is done.
 struct Change<'c> {
     tenant: &'c TenantId,
     changed: &'c Changed<'c>,
-    index: &'c mut Index,
     /// How far the names have come that the triggers wait for.
     last: Vec<Last>,
     writes: Vec<Write>,
-    /// Those that wait for signals afterwards.
-    live: Vec<Arc<Trigger>>,
+    /// New ones.
+    new: Vec<Arc<Trigger>>,
+}
+
+/// One that waits for signals before the change; nothing comes of any while its
+/// state is held.
+struct Known<'k> {
+    trigger: &'k Arc<Trigger>,
+    state: MutexGuard<'k, State>,
+    /// Whether it does so afterwards.
+    goes_on: bool,
 }
 
 impl Driver {
@@ -48,19 +56,36 @@ impl Driver {
         // No signal is published meanwhile, so that each is either before the
         // change or behind it.
         self.with_triggers(tenant, &names, |index, last| {
-            let live = Vec::new();
-            let mut change = Change { tenant, changed, index, last, writes, live };
-            let before = self.0.triggers.lock().remove(&key).unwrap_or_default();
-            let outcome = self.change_each(&mut change, (before, rows), &wanted);
-            let Change { writes, live, .. } = change;
-            outcome?;
+            let before = self.0.triggers.lock().get(&key).cloned().unwrap_or_default();
+            let mut known: Vec<_> = before.iter().map(Known::hold).collect();
+            let mut change = Change { tenant, changed, last, writes, new: Vec::new() };
+            self.change_each(&mut change, (&mut known, rows), &wanted)?;
+            let version = change.version();
+            let Change { writes, new, .. } = change;
+            // From here on nothing fails.
             let ticket = self.0.store.commit(writes);
-            for trigger in &live {
+            let mut live = Vec::new();
+            for Known { trigger, mut state, goes_on } in known {
+                if goes_on {
+                    state.record.version = version;
+                    state.shown = ticket.clone();
+                    live.push(Arc::clone(trigger));
+                } else {
+                    state.is_gone = true;
+                    state.join = None;
+                    index.remove(trigger);
+                }
+            }
+            for trigger in new {
                 trigger.lock().shown = ticket.clone();
+                index.add(&trigger);
+                live.push(trigger);
             }
-            if !live.is_empty() {
-                self.0.triggers.lock().insert(key, live);
-            }
+            let mut all = self.0.triggers.lock();
+            match live.is_empty() {
+                true => all.remove(&key),
+                false => all.insert(key, live),
+            };
             Ok(ticket)
         })
     }
@@ -68,30 +93,31 @@ impl Driver {
     fn change_each(
         &self,
         change: &mut Change<'_>,
-        (before, rows): (Vec<Arc<Trigger>>, Vec<TriggerRecord>),
+        (known, rows): (&mut [Known<'_>], Vec<TriggerRecord>),
         wanted: &[&SignalTrigger],
     ) -> Result<(), store::Error> {
-        let mut known: BTreeMap<String, TriggerRecord> =
+        let mut idle: BTreeMap<String, TriggerRecord> =
             rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-        for trigger in before {
-            let says = wanted.iter().find(|wanted| wanted.id == trigger.id);
-            if says.is_some_and(|says| says.says() == trigger.lock().record.says) {
-                known.remove(&trigger.id);
-                change.goes_on(trigger)?;
-                continue;
+        for known in known.iter_mut() {
+            let says = wanted.iter().find(|wanted| wanted.id == known.trigger.id);
+            known.goes_on = says.is_some_and(|says| says.says() == known.state.record.says);
+            if known.goes_on {
+                idle.remove(&known.trigger.id);
+                change.goes_on(&known.state)?;
+            } else {
+                let stored = self.0.store.trigger_pending(change.tenant, known.trigger.key())?;
+                let record = change.retire(known, stored.into_iter().map(|(place, _)| place))?;
+                idle.insert(record.id.clone(), record);
             }
-            let pending = self.0.store.trigger_pending(change.tenant, trigger.key())?;
-            let record = change.retire(&trigger, pending.into_iter().map(|(place, _)| place))?;
-            known.insert(record.id.clone(), record);
         }
-        for trigger in wanted {
-            if change.live.iter().all(|live| live.id != trigger.id) {
-                let before = known.remove(&trigger.id);
-                change.subscribe(trigger, before, self.0.clock.now())?;
-            }
+        let stays =
+            |wanted: &&&SignalTrigger| known.iter().any(|k| k.goes_on && k.trigger.id == wanted.id);
+        for trigger in wanted.iter().filter(|wanted| !stays(wanted)) {
+            let before = idle.remove(&trigger.id);
+            change.subscribe(trigger, before, self.0.clock.now())?;
         }
         let is_only_inactive = change.changed.active.is_none() && !change.changed.is_deleted;
-        for (_, record) in known {
+        for (_, record) in idle {
             if is_only_inactive {
                 let record = TriggerRecord { is_subscribed: false, pending: 0, ..record };
                 change.writes.push(Write::trigger(change.tenant, &record)?);
@@ -104,18 +130,21 @@ impl Driver {
     }
 }
 
+impl<'k> Known<'k> {
+    fn hold(trigger: &'k Arc<Trigger>) -> Self {
+        Self { trigger, state: trigger.lock(), goes_on: false }
+    }
+}
+
 impl Change<'_> {
     fn version(&self) -> u64 {
         self.changed.active.as_ref().map_or(0, |(version, _)| *version)
     }
 
     /// A trigger that says what it said.
-    fn goes_on(&mut self, trigger: Arc<Trigger>) -> Result<(), store::Error> {
-        let mut state = trigger.lock();
-        state.record.version = self.version();
-        self.writes.push(Write::trigger(self.tenant, &state.record)?);
-        drop(state);
-        self.live.push(trigger);
+    fn goes_on(&mut self, state: &State) -> Result<(), store::Error> {
+        let record = TriggerRecord { version: self.version(), ..state.record.clone() };
+        self.writes.push(Write::trigger(self.tenant, &record)?);
         Ok(())
     }
 
@@ -123,20 +152,16 @@ impl Change<'_> {
     /// on, and what waits is dropped.
     fn retire(
         &mut self,
-        trigger: &Arc<Trigger>,
+        known: &Known<'_>,
         stored: impl Iterator<Item = u64>,
     ) -> Result<TriggerRecord, store::Error> {
-        self.index.remove(trigger);
-        let mut state = trigger.lock();
-        state.is_gone = true;
-        let join = state.join.take();
         let mut places: BTreeSet<u64> = stored.collect();
-        places.extend(join.iter().flat_map(Join::pending).map(|(place, _)| place));
+        places.extend(known.state.join.iter().flat_map(Join::pending).map(|(place, _)| place));
         for place in places {
-            let gone = Write::trigger_pending_gone(self.tenant, trigger.key(), place)?;
+            let gone = Write::trigger_pending_gone(self.tenant, known.trigger.key(), place)?;
             self.writes.push(gone);
         }
-        Ok(state.record.clone())
+        Ok(known.state.record.clone())
     }
 
     /// A trigger that waits for signals from now on.
@@ -169,9 +194,7 @@ impl Change<'_> {
             is_gone: false,
             record,
         };
-        let trigger = Trigger::new((self.tenant, says.parts.clone()), state, false);
-        self.index.add(&trigger);
-        self.live.push(trigger);
+        self.new.push(Trigger::new((self.tenant, says.parts.clone()), state, false));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! puts it into their queues, in the order of the signals' commits. A task for
 //! each trigger that has work (`work`) takes one signal after the other; what
 //! comes of it is one commit: how far the trigger has come, the signals that wait
-//! for others, the firing and the run. After a restart, and when its queue was
+//! for others, the firing and the run (`judge` says which). After a restart, and when its queue was
 //! full, a trigger reads what it has not seen from the store (`catch_up`).
 //! `change` lets the triggers follow the active version of their workflow.
 //!
@@ -15,6 +15,7 @@
 mod catch_up;
 mod change;
 mod index;
+mod judge;
 mod recover;
 mod work;
 
@@ -70,6 +71,8 @@ struct Queue {
 
 /// How far a trigger has come.
 struct State {
+    /// As it was last committed: what a signal under way leads to is not in it.
+    /// Only its places may be behind signals of which nothing came.
     record: TriggerRecord,
     /// The signals that wait for others; nothing if the store alone knows.
     join: Option<Join>,
@@ -88,13 +91,14 @@ impl Triggers {
 }
 
 impl Trigger {
+    /// Whoever says that it is behind begins its task.
     fn new((tenant, parts): (&TenantId, Vec<Part>), state: State, is_behind: bool) -> Arc<Self> {
         Arc::new(Self {
             tenant: tenant.clone(),
             workflow: state.record.workflow.clone(),
             id: state.record.id.clone(),
             parts,
-            queue: Mutex::new(Queue { is_behind, ..Queue::default() }),
+            queue: Mutex::new(Queue { is_behind, is_working: is_behind, ..Queue::default() }),
             state: Mutex::new(state),
         })
     }
@@ -120,12 +124,9 @@ impl Trigger {
     /// Puts a signal into the queue. Says whether somebody has to begin to work.
     fn queue(&self, signal: &Arc<SignalRecord>) -> bool {
         let mut queue = self.lock_queue();
-        if queue.is_behind {
-            return false;
-        }
         // Several parts may ask for the same signal.
         let is_there = |last: &Arc<SignalRecord>| Arc::ptr_eq(last, signal);
-        if !queue.signals.back().is_some_and(is_there) {
+        if !queue.is_behind && !queue.signals.back().is_some_and(is_there) {
             if queue.signals.len() >= QUEUE_MAX {
                 queue.is_behind = true;
                 queue.signals.clear();
@@ -154,7 +155,8 @@ impl State {
         place.map_or(0, |(_, sequence)| *sequence)
     }
 
-    fn move_on(&mut self, name: &str, sequence: u64) {
+    /// A signal that the trigger has looked at.
+    fn move_on(&mut self, (name, sequence): (&str, u64)) {
         if let Some((_, place)) = self.record.places.iter_mut().find(|(its, _)| its == name) {
             *place = sequence.max(*place);
         }

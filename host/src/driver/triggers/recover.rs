@@ -45,8 +45,9 @@ impl Driver {
     pub(in crate::driver) fn catch_up_triggers(&self) {
         let all: Vec<_> = self.0.triggers.lock().values().flatten().map(Arc::clone).collect();
         for trigger in all {
-            let is_idle = !std::mem::replace(&mut trigger.lock_queue().is_working, true);
-            if is_idle {
+            // The others have come since, with the beginning of their tasks.
+            let is_behind = trigger.lock_queue().is_behind;
+            if is_behind {
                 self.begin_work(trigger);
             }
         }

@@ -1,41 +1,26 @@
 //! The task of a trigger: one signal after the other, and what comes of it in one
 //! commit.
 
+use super::judge::{Judged, Set};
 use super::{AT_HAND_MAX, State, Trigger};
-use crate::clock::rfc3339;
 use crate::crash;
-use crate::driver::{Driver, Due, StartError, StartRun, VersionSelector};
+use crate::driver::{Driver, Due, StartError, StartRun};
 use crate::store::{self, FiringRecord, Outcome, SignalRecord, SignalUse, Write};
-use segno_engine::event::Cause;
-use segno_engine::id::{RunId, Timestamp};
+use segno_engine::id::RunId;
 use segno_engine::trigger::join::{Join, Pending};
-use segno_engine::trigger::signal::{Given, SignalTrigger, Verdict, WhenFalse, fits};
-use segno_engine::workflow::Workflow;
-use sha2::{Digest as _, Sha256};
+use segno_engine::trigger::signal::fits;
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
 use tracing::{debug, error};
 
 /// A new signal among those that wait.
-struct Offered {
+pub(super) struct Offered {
     /// The place of the new signal.
-    place: u64,
+    pub(super) place: u64,
+    /// Its name and sequence.
+    seen: (String, u64),
     /// Signals that went, whose rows have to go.
-    gone: Vec<u64>,
-}
-
-/// Signals that belong together.
-struct Set {
-    /// Their places.
-    places: Vec<u64>,
-    /// The signals, in the order of the parts.
-    signals: Vec<Arc<SignalRecord>>,
-}
-
-/// What comes of a set.
-enum Judged {
-    Start(Box<StartRun>),
-    Nothing(Outcome),
+    pub(super) gone: Vec<u64>,
 }
 
 impl Driver {
@@ -51,22 +36,18 @@ impl Driver {
         });
     }
 
-    /// Forgets what is in memory of a trigger; the next signal has it begin
-    /// again from the store.
+    /// Forgets which signals wait; the next signal has the trigger begin again
+    /// from the store.
     async fn read_again(&self, trigger: &Trigger) {
-        if self.0.store.barrier().durable().await.is_err() {
-            return;
-        }
-        let stored = self.0.store.trigger(&trigger.tenant, trigger.key());
+        // If the store has failed, there is nothing to read.
+        let _ = self.0.store.barrier().durable().await;
         let mut state = trigger.lock();
-        if let (Ok(Some(stored)), false) = (stored, state.is_gone) {
-            state.record = stored;
-            state.join = None;
-            state.at_hand.clear();
-            let mut queue = trigger.lock_queue();
-            queue.is_behind = true;
-            queue.is_working = false;
-        }
+        state.join = None;
+        state.at_hand.clear();
+        let mut queue = trigger.lock_queue();
+        queue.is_behind = true;
+        queue.signals.clear();
+        queue.is_working = false;
     }
 
     async fn work(&self, trigger: &Arc<Trigger>) -> Result<(), store::Error> {
@@ -100,17 +81,17 @@ impl Driver {
             if state.is_gone || signal.sequence <= state.place(&signal.name) {
                 return Ok(());
             }
-            state.move_on(&signal.name, signal.sequence);
             let fits = fits(&trigger.parts, &signal.name, &signal.params);
             if fits.is_empty() {
+                state.move_on((&signal.name, signal.sequence));
                 return Ok(());
             }
             self.offer(trigger, &mut state, (signal, fits))?
         };
-        let set = self.set_with(trigger, &mut offered).await?;
-        match set {
+        crash::point("trigger looks");
+        match self.judge_sets(trigger, &mut offered).await? {
             None => self.keep_waiting(trigger, &offered),
-            Some(set) => self.fire(trigger, &offered, set).await,
+            Some(found) => self.fire(trigger, &offered, found).await,
         }
     }
 
@@ -139,70 +120,8 @@ impl Driver {
         if state.at_hand.len() > AT_HAND_MAX {
             state.at_hand.pop_first();
         }
-        let gone: Vec<_> = dropped.map(|(oldest, _)| oldest).into_iter().collect();
-        state.record.dropped += gone.len() as u64;
-        Ok(Offered { place, gone })
-    }
-
-    /// The set that a new signal makes. Signals that are no longer kept make
-    /// none.
-    async fn set_with(
-        &self,
-        trigger: &Trigger,
-        offered: &mut Offered,
-    ) -> Result<Option<Set>, store::Error> {
-        loop {
-            let found = {
-                let state = trigger.lock();
-                let Some(join) = &state.join else { return Ok(None) };
-                let Some(places) = join.set_with(offered.place) else { return Ok(None) };
-                let one = |place: &u64| {
-                    let pending = join.get(*place)?;
-                    Some((
-                        *place,
-                        (pending.name.clone(), pending.sequence),
-                        state.at_hand.get(place).cloned(),
-                    ))
-                };
-                places.iter().map(one).collect::<Option<Vec<_>>>().unwrap_or_default()
-            };
-            let (mut places, mut signals, mut lost) = (Vec::new(), Vec::new(), None);
-            for (place, (name, sequence), at_hand) in found {
-                let signal = match at_hand {
-                    Some(signal) => Some(signal),
-                    None => self.kept_signal(trigger, &name, sequence).await?,
-                };
-                match signal {
-                    Some(signal) => signals.push(signal),
-                    None => lost = Some(place),
-                }
-                places.push(place);
-            }
-            let Some(lost) = lost else { return Ok(Some(Set { places, signals })) };
-            let mut state = trigger.lock();
-            state.record.dropped += 1;
-            state.join.as_mut().and_then(|join| join.remove(lost));
-            offered.gone.push(lost);
-        }
-    }
-
-    /// A signal, unless it is no longer kept.
-    async fn kept_signal(
-        &self,
-        trigger: &Trigger,
-        name: &str,
-        sequence: u64,
-    ) -> Result<Option<Arc<SignalRecord>>, store::Error> {
-        let read = || self.0.store.signal(&trigger.tenant, name, sequence);
-        let found = match read()? {
-            Some(found) => Some(found),
-            // Its commit may be on the way.
-            None => {
-                self.0.store.barrier().durable().await?;
-                read()?
-            }
-        };
-        Ok(found.map(Arc::new))
+        let gone = dropped.map(|(oldest, _)| oldest).into_iter().collect();
+        Ok(Offered { place, seen: (signal.name.clone(), signal.sequence), gone })
     }
 
     /// A signal that makes no set waits for others.
@@ -211,26 +130,20 @@ impl Driver {
         if state.is_gone {
             return Ok(());
         }
-        let writes = rows(trigger, &mut state, offered, &[])?;
+        let writes = rows(trigger, &mut state, offered, (&[], false))?;
         self.0.store.commit(writes);
         drop(state);
         crash::point("trigger waits");
         Ok(())
     }
 
-    /// Judges a set, and orders what comes of it.
+    /// Orders what comes of a set.
     async fn fire(
         &self,
         trigger: &Arc<Trigger>,
         offered: &Offered,
-        set: Set,
+        (set, mut judged): (Set, Judged),
     ) -> Result<(), store::Error> {
-        let version = trigger.lock().record.version;
-        let workflow = self.workflow(&trigger.tenant, &trigger.workflow, version)?;
-        let workflow = workflow.ok_or_else(|| {
-            store::Error::corrupt(format!("version {version} of {} is gone", trigger.workflow))
-        })?;
-        let mut judged = judge(trigger, (&workflow, version), &set)?;
         loop {
             let mut due = VecDeque::new();
             let refused = {
@@ -298,13 +211,12 @@ impl Driver {
         outcome: Outcome,
     ) -> Result<Vec<Write>, store::Error> {
         let (tenant, key) = (&trigger.tenant, trigger.key());
-        state.record.firings += 1;
-        let number = state.record.firings;
+        let number = state.record.firings + 1;
         let is_kept = matches!(outcome, Outcome::False { kept: true });
         let uses = self.uses(trigger, set, &outcome)?;
-        let firing = FiringRecord { number, at: self.0.clock.now(), signals: named(set), outcome };
+        let firing = FiringRecord { number, at: self.0.clock.now(), signals: set.named(), outcome };
         let taken = if is_kept { [].as_slice() } else { &set.places };
-        let mut writes = rows(trigger, state, offered, taken)?;
+        let mut writes = rows(trigger, state, offered, (taken, true))?;
         writes.extend(Write::firing(tenant, key, &firing)?);
         writes.extend(uses);
         Ok(writes)
@@ -328,19 +240,21 @@ impl Driver {
     }
 }
 
-/// What is written of a trigger that has looked at a signal and used the set of
-/// these places, if any.
+/// What is written of a trigger that has looked at a signal and, if it fired,
+/// used the set of these places.
 fn rows(
     trigger: &Trigger,
     state: &mut State,
     offered: &Offered,
-    taken: &[u64],
+    (taken, has_fired): (&[u64], bool),
 ) -> Result<Vec<Write>, store::Error> {
     let (tenant, key) = (&trigger.tenant, trigger.key());
     let mut writes = Vec::new();
     for place in offered.gone.iter().chain(taken.iter().filter(|place| **place != offered.place)) {
         writes.push(Write::trigger_pending_gone(tenant, key, *place)?);
     }
+    let (name, sequence) = &offered.seen;
+    state.move_on((name, *sequence));
     let State { record, join, at_hand, .. } = state;
     if let Some(join) = join {
         for place in taken {
@@ -354,75 +268,8 @@ fn rows(
     for place in taken.iter().chain(&offered.gone) {
         at_hand.remove(place);
     }
+    record.dropped += offered.gone.len() as u64;
+    record.firings += u64::from(has_fired);
     writes.push(Write::trigger(tenant, record)?);
     Ok(writes)
-}
-
-/// Name and sequence of each signal.
-fn named(set: &Set) -> Vec<(String, u64)> {
-    set.signals.iter().map(|signal| (signal.name.clone(), signal.sequence)).collect()
-}
-
-/// What comes of a set.
-fn judge(
-    trigger: &Trigger,
-    (workflow, version): (&Workflow, u64),
-    set: &Set,
-) -> Result<Judged, store::Error> {
-    let says = says(workflow, &trigger.id).ok_or_else(|| {
-        store::Error::corrupt(format!("trigger {} is in no definition", trigger.name()))
-    })?;
-    let given: Vec<_> = set.signals.iter().map(|signal| given(signal)).collect();
-    Ok(match says.judge(&trigger.id, &given) {
-        Ok(Verdict::Start { params, key }) => {
-            let name = trigger.name();
-            let cause = Cause::Signal { trigger: name.clone(), signals: named(set) };
-            let mut start = StartRun::new(&trigger.workflow, params);
-            start.version = VersionSelector::Number(version);
-            start.id = Some(identity(trigger, set));
-            start.cause = cause;
-            start.idempotency_key = key.map(|key| request_key(&name, &key));
-            Judged::Start(Box::new(start))
-        }
-        Ok(Verdict::No) => {
-            let kept = says.when_false == WhenFalse::Keep;
-            Judged::Nothing(Outcome::False { kept })
-        }
-        Err(message) => Judged::Nothing(Outcome::Failed { message }),
-    })
-}
-
-/// What a version of the workflow says of a trigger.
-fn says<'w>(workflow: &'w Workflow, id: &str) -> Option<&'w SignalTrigger> {
-    workflow.signal_triggers().find(|trigger| trigger.id == id)
-}
-
-fn given(signal: &SignalRecord) -> Given {
-    Given {
-        name: signal.name.clone(),
-        sequence: signal.sequence,
-        id: signal.id.clone(),
-        params: signal.params.clone(),
-        payload: signal.payload.clone(),
-        published_at: rfc3339(signal.published_at),
-    }
-}
-
-/// The run that a set starts: the same signals never start two.
-fn identity(trigger: &Trigger, set: &Set) -> RunId {
-    let last = set.signals.iter().map(|signal| signal.published_at).max();
-    let signals = named(set).into_iter().map(|(name, sequence)| format!("{sequence} {name}"));
-    let signals: Vec<_> = signals.collect();
-    let mut facts: Vec<&[u8]> =
-        vec![b"signals", trigger.tenant.as_str().as_bytes(), trigger.workflow.as_bytes()];
-    facts.push(trigger.id.as_bytes());
-    facts.extend(signals.iter().map(|signal| signal.as_bytes()));
-    RunId::derived(last.unwrap_or(Timestamp(0)), &facts)
-}
-
-/// The idempotency key that a trigger's key stands for: no other trigger has it.
-fn request_key(trigger: &str, key: &str) -> String {
-    let digest = Sha256::digest(trigger);
-    let digest: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("trigger {digest} {key}")
 }

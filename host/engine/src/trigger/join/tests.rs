@@ -12,7 +12,7 @@ fn pending(sequence: u64, fits: &[(usize, i64)]) -> Pending {
 /// What a trigger that consumes its sets does with a signal.
 fn offer(join: &mut Join, signal: Pending) -> Option<Vec<u64>> {
     let (place, _) = join.add(signal);
-    let set = join.set_with(place)?;
+    let set = join.sets_with(place, 1).pop()?;
     let used = set.iter().map(|place| join.remove(*place).map(|pending| pending.sequence));
     used.collect()
 }
@@ -41,19 +41,32 @@ fn a_signal_serves_one_part_of_a_set() {
 }
 
 #[test]
-fn a_set_that_is_kept_is_tried_with_the_oldest_again() {
+fn a_set_that_is_kept_makes_way_for_the_next() {
     let mut join = Join::new(2);
     join.add(pending(1, &[(0, 1)]));
     let (second, _) = join.add(pending(2, &[(1, 1)]));
-    assert_eq!(join.set_with(second), Some(vec![1, 2]), "say that its condition is false");
-    let (third, _) = join.add(pending(3, &[(1, 1)]));
-    assert_eq!(join.set_with(third), Some(vec![1, 3]));
-    join.remove(1);
+    assert_eq!(join.sets_with(second, 9), [[1, 2]], "say that its condition is false");
+    join.add(pending(3, &[(0, 1)]));
+    let (fourth, _) = join.add(pending(4, &[(1, 1)]));
+    assert_eq!(join.sets_with(fourth, 9), [[1, 4], [3, 4]]);
     join.remove(3);
-    let (fourth, _) = join.add(pending(4, &[(0, 1)]));
-    assert_eq!(join.set_with(fourth), Some(vec![4, 2]), "the one that was left over");
+    join.remove(4);
+    let (fifth, _) = join.add(pending(5, &[(0, 1)]));
+    assert_eq!(join.sets_with(fifth, 9), [[5, 2]], "the one that was left over");
     join.remove(2);
-    assert_eq!(join.set_with(fourth), None, "its partner is no longer kept");
+    assert_eq!(join.sets_with(fifth, 9), [[0; 0]; 0], "its partner is no longer kept");
+}
+
+#[test]
+fn many_sets_are_found_as_far_as_somebody_wants() {
+    let mut join = Join::new(3);
+    for sequence in 1..=2_000 {
+        join.add(pending(sequence, &[(0, 1), (1, 1)]));
+    }
+    let (last, _) = join.add(pending(2_001, &[(2, 1)]));
+    let sets = join.sets_with(last, 100);
+    assert_eq!((sets.len(), sets[0].as_slice()), (100, [1, 2, 2_001].as_slice()));
+    assert_eq!(sets[99], [1, 101, 2_001]);
 }
 
 #[test]
@@ -73,10 +86,10 @@ fn the_oldest_makes_room() {
 struct Model(Vec<Pending>);
 
 impl Model {
-    fn offer(&mut self, parts: usize, signal: Pending) -> Option<Vec<u64>> {
+    /// Every set of a signal, in the order in which they are tried.
+    fn sets(&self, parts: usize, signal: &Pending) -> Vec<Vec<u64>> {
         let sequence = signal.sequence;
-        self.0.push(signal.clone());
-        let found = signal.fits.iter().find_map(|(part, values)| {
+        let of_fit = |(part, values): &(usize, JoinValues)| {
             let mut sets = vec![Vec::new()];
             for at in 0..parts {
                 let able = |candidate: &&Pending| {
@@ -91,8 +104,14 @@ impl Model {
                 };
                 sets = sets.iter().flat_map(longer).collect();
             }
-            sets.into_iter().next()
-        });
+            sets
+        };
+        signal.fits.iter().flat_map(of_fit).collect()
+    }
+
+    fn offer(&mut self, parts: usize, signal: Pending) -> Option<Vec<u64>> {
+        self.0.push(signal.clone());
+        let found = self.sets(parts, &signal).into_iter().next();
         if let Some(set) = &found {
             self.0.retain(|pending| !set.contains(&pending.sequence));
         }
@@ -131,6 +150,25 @@ proptest! {
         let left: Vec<_> = join.pending().map(|(_, one)| one.sequence).collect();
         let expected: Vec<_> = model.0.iter().map(|one| one.sequence).collect();
         prop_assert_eq!(left, expected);
+    }
+
+    /// A trigger that keeps what does not hold tries every set once.
+    #[test]
+    fn every_set_is_tried_once(
+        (parts, given) in (1..4_usize).prop_flat_map(|parts| (Just(parts), signals(parts))),
+        limit in 0..9_usize,
+    ) {
+        let (mut join, mut model) = (Join::new(parts), Model::default());
+        for (number, fits) in given.iter().take(9).enumerate() {
+            let signal = pending(number as u64 + 1, fits);
+            model.0.push(signal.clone());
+            let mut expected = model.sets(parts, &signal);
+            let (place, _) = join.add(signal);
+            prop_assert_eq!(place, number as u64 + 1);
+            prop_assert_eq!(&join.sets_with(place, usize::MAX), &expected);
+            expected.truncate(limit);
+            prop_assert_eq!(&join.sets_with(place, limit), &expected);
+        }
     }
 
     /// With a name for each part, the same signals make as many sets for a
