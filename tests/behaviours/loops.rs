@@ -104,6 +104,21 @@ steps:
     let outputs = stage.output(run, "outer");
     assert_eq!(outputs[1]["inner"], json!([{ "x": 1 }]), "{outputs}");
     assert_eq!(outputs[0]["inner"], json!([]), "there is nothing from 1 to 1");
+    // What succeeded runs again, too, and all else stays as it is.
+    let changes = |path: &str| {
+        let before = sizes(&stage, run);
+        assert_eq!(stage.retry(run, Some(path)), run);
+        assert_eq!(stage.play(run), "succeeded");
+        assert_eq!(stage.rollup(run), succeeded(12), "after {path}");
+        assert_eq!(stage.output(run, "outer"), outputs);
+        let after = sizes(&stage, run);
+        let changed = after.into_iter().filter(|(at, size)| before.get(at) != Some(size));
+        changed.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    assert_eq!(changes("outer[1]"), [(1, None), (1, Some(0))]);
+    assert_eq!(changes("outer[4].inner[1]"), [(4, None), (4, Some(1))]);
+    assert_eq!(changes("outer[5].inner[0].leaf"), [(5, None), (5, Some(0))]);
+    assert_eq!(changes("outer[0]"), [(0, None)]);
 }
 
 #[test]

@@ -209,6 +209,13 @@ fn a_definition_with_a_mistake_is_refused_and_nothing_is_kept() {
         let mistakes = problems(&stage, &format!("{{ workflow: bad, {rest} }}"));
         assert!(mistakes[0].contains(place), "{mistakes:?}");
     }
+    // What is missing here hides nothing of the rest.
+    let both = problems(
+        &stage,
+        "{ workflow: bad, params: { x: '${1 / 0}' }, steps: [{ id: a, component: nowhere@1 }] }",
+    );
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both[0].contains("params.x") && both[1].contains("nowhere"), "{both:?}");
     let known = stage.driver().workflow_named(&stage.tenant, "bad");
     assert!(matches!(known, Err(WorkflowError::Unknown(_))), "{known:?}");
     let changes = stage.driver().store().last_workflow_change(&stage.tenant, "bad");

@@ -251,13 +251,15 @@ pub enum RetryTarget {
     Child(StepIndex, Box<RetryTarget>),
     /// This step counts as skipped, and everything else that is not complete.
     Skip(StepIndex),
+    /// Every step of an iteration that has succeeded, from scratch.
+    Beginning,
 }
 
 impl RetryTarget {
     /// The step of the run that it begins at, if it is one.
     pub fn step(&self) -> Option<StepIndex> {
         match self {
-            Self::Incomplete => None,
+            Self::Incomplete | Self::Beginning => None,
             Self::From(step)
             | Self::Iteration(step, ..)
             | Self::Child(step, _)

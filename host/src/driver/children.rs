@@ -15,7 +15,6 @@ use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::failure::Failure;
 use segno_engine::id::{RunId, StepIndex, TenantId};
 use segno_engine::params::ParamSource;
-use segno_engine::rollup::Rollup;
 use segno_engine::run::{Run, Surroundings};
 use segno_engine::workflow::{Body, Workflow};
 use serde_json::{Map, Value};
@@ -157,16 +156,16 @@ impl Driver {
     /// Counts the leaves of a body that is about to run below `parent`.
     pub(super) fn count_leaves(&self, parent: &Arc<Live>, body: &Body) -> Result<(), Failure> {
         let (root, _) = self.family(parent);
-        let known = || match self.live(&parent.tenant, root) {
-            Some(live) if live.is_over() => Ok(None),
-            Some(live) => {
-                let state = live.lock();
-                Ok(Some(u64::from(state.run.rollup(&mut |_| Rollup::default()).total())))
-            }
-            None => {
-                let record = self.0.store.run(&parent.tenant, root)?;
-                Ok(record.is_some_and(|record| record.ended_at.is_none()).then_some(0))
-            }
+        let known = || {
+            let is_open = match self.live(&parent.tenant, root) {
+                Some(live) => !live.is_over(),
+                None => {
+                    let record = self.0.store.run(&parent.tenant, root)?;
+                    record.is_some_and(|record| record.ended_at.is_none())
+                }
+            };
+            let below = is_open.then(|| self.rollup_below(&parent.tenant, root)).transpose()?;
+            Ok(below.map(|below| u64::from(below.unwrap_or_default().total())))
         };
         self.0.families.grow((root, parent.numbered), body.leaves(), known)
     }

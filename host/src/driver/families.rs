@@ -1,11 +1,11 @@
 //! How large a run that somebody started may become with everything below it.
 
-use crate::store;
+use super::Error;
 use segno_engine::event::Origin;
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::RunId;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many runs that steps started may be above another.
 pub(super) const DEPTH_MAX: u32 = 10;
@@ -74,16 +74,18 @@ impl Families {
         &self,
         (root, numbered): (RunId, RunId),
         more: u64,
-        before: impl FnOnce() -> Result<Option<u64>, store::Error>,
+        before: impl FnOnce() -> Result<Option<u64>, Error>,
     ) -> Result<(), Failure> {
-        let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counted, first) = match leaves.get(&root) {
-            Some(_) => (root, 0),
-            None => match before().map_err(|error| unknown_count(&error))? {
+        let is_counted = self.lock_leaves().contains_key(&root);
+        // Whoever finds out looks at runs, whose locks come first.
+        let (counted, first) = match is_counted {
+            true => (root, 0),
+            false => match before().map_err(|error| unknown_count(&error))? {
                 Some(before) => (root, before),
                 None => (numbered, 0),
             },
         };
+        let mut leaves = self.lock_leaves();
         let count = leaves.entry(counted).or_insert(Leaves { leaves: first, bare: 0 });
         let grown = count.with(more);
         if grown.fit() {
@@ -100,7 +102,11 @@ impl Families {
 
     /// A run that somebody started is over.
     pub(super) fn forget(&self, root: RunId) {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).remove(&root);
+        self.lock_leaves().remove(&root);
+    }
+
+    fn lock_leaves(&self) -> MutexGuard<'_, HashMap<RunId, Leaves>> {
+        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn gone(&self, root: RunId) {
@@ -114,7 +120,7 @@ impl Families {
     }
 }
 
-fn unknown_count(error: &store::Error) -> Failure {
+fn unknown_count(error: &Error) -> Failure {
     let message = format!("the steps below a run cannot be counted: {error}");
     Failure::new(FailureKind::Platform, "store", message)
 }

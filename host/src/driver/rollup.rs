@@ -24,7 +24,13 @@ impl Driver {
         }
     }
 
-    fn rollup_below(&self, tenant: &TenantId, run: RunId) -> Result<Option<Rollup>, Error> {
+    /// The same of what can be read now: nothing if the run is not in the store
+    /// yet.
+    pub(super) fn rollup_below(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+    ) -> Result<Option<Rollup>, Error> {
         let mut failure = None;
         let mut below = |child: RunId| match self.rollup_below(tenant, child) {
             Ok(rollup) => rollup.unwrap_or_default(),

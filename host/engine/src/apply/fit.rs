@@ -151,7 +151,8 @@ impl Run {
             RetryTarget::Iteration(step, index, _) => {
                 let step = self.steps.get(*step as usize);
                 let iterations = step.and_then(|step| step.iterations.as_deref());
-                iterations.is_some_and(|all| all.failed.contains(index))
+                iterations
+                    .is_some_and(|all| matches!(all.status_of(*index), "failed" | "succeeded"))
             }
             RetryTarget::Child(step, _) => steps.contains(step),
             _ => true,

@@ -8,6 +8,7 @@ use crate::payload::Payload;
 use crate::rollup::Rollup;
 use crate::run::{Iterations, Run, StepState};
 use crate::workflow::{FailureMode, Step, StepKind};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Run {
@@ -85,26 +86,21 @@ impl Run {
 
     /// Every iteration is over.
     pub(super) fn end_loop(&mut self, at: Timestamp, place: StepIndex) {
-        let output = self.take_loop_output(place);
+        let output = self.output_so_far(place).unwrap_or_else(Payload::null);
         self.finish(at, place, StepState::Succeeded { output });
+        self.forget_outputs(place);
     }
 
-    /// The output of a loop whose iterations are all over. It is not asked again.
-    pub(super) fn take_loop_output(&mut self, place: StepIndex) -> Payload {
-        let is_while = matches!(self.body().steps[place as usize].kind, StepKind::While(_));
-        match self.loop_mut(place) {
-            Some(iterations) if is_while => iterations.next_variables(),
-            Some(iterations) => {
-                let output = iterations.output();
-                iterations.outputs.clear();
-                output
-            }
-            None => Payload::null(),
+    /// The outputs of the iterations are part of that of the step.
+    pub(super) fn forget_outputs(&mut self, place: StepIndex) {
+        if matches!(self.body().steps[place as usize].kind, StepKind::Foreach(_))
+            && let Some(iterations) = self.steps[place as usize].iterations.as_deref_mut()
+        {
+            iterations.outputs = Vec::new();
         }
     }
 
-    /// What there is of an output of a loop that failed. A retry may go on with
-    /// it, so it keeps what it has.
+    /// What there is of the output of a loop.
     pub(crate) fn output_so_far(&self, place: StepIndex) -> Option<Payload> {
         let iterations = self.steps[place as usize].iterations.as_deref()?;
         Some(match self.body().steps[place as usize].kind {
@@ -192,7 +188,8 @@ impl Iterations {
             retried: BTreeMap::new(),
             variables: None,
             rollup: Rollup::default(),
-            failed_rollups: BTreeMap::new(),
+            usual_rollup: None,
+            rollups: BTreeMap::new(),
         }
     }
 
@@ -206,12 +203,22 @@ impl Iterations {
 
     /// An iteration that is over is due again.
     pub(super) fn let_go_on(&mut self, index: u32, target: RetryTarget) {
+        let output = self.outputs.get_mut(index as usize).and_then(Option::take);
+        self.succeeded -= u32::from(output.is_some());
         self.failed.remove(&index);
         self.cancelled.remove(&index);
         self.again.insert(index);
         self.retried.entry(index).or_default().1 = target;
-        let before = self.failed_rollups.remove(&index).unwrap_or_default();
+        let usual = self.usual_rollup.filter(|_| output.is_some());
+        let before = self.rollups.remove(&index).or(usual).unwrap_or_default();
         self.rollup = self.rollup.minus(before);
+    }
+
+    /// Takes the outputs back from that of the step, which had succeeded.
+    pub(super) fn remember_outputs(&mut self, output: &Payload) {
+        if let Value::Array(outputs) = output.value() {
+            self.outputs = outputs.iter().map(|one| Some(Payload::from(one.clone()))).collect();
+        }
     }
 
     /// How many more may start now.
@@ -252,6 +259,9 @@ impl Iterations {
         match result {
             IterationResult::Succeeded(output) => {
                 self.succeeded += 1;
+                if *self.usual_rollup.get_or_insert(rollup) != rollup {
+                    self.rollups.insert(index, rollup);
+                }
                 self.outputs[index as usize] = Some(output.clone());
                 return;
             }
@@ -264,7 +274,7 @@ impl Iterations {
             }
         }
         self.failed.insert(index);
-        self.failed_rollups.insert(index, rollup);
+        self.rollups.insert(index, rollup);
     }
 
     /// The list of all outputs, in the order of the iterations; null where there

@@ -69,6 +69,9 @@ impl Run {
     fn reopen(&mut self, at: Timestamp, place: StepIndex, (index, inner): (u32, &RetryTarget)) {
         let step = &mut self.steps[place as usize];
         let Some(iterations) = step.iterations.as_deref_mut() else { return };
+        if let StepState::Succeeded { output } = &step.state {
+            iterations.remember_outputs(output);
+        }
         iterations.let_go_on(index, inner.clone());
         iterations.ending = None;
         // Whether others had failed is asked when nothing is under way.

@@ -65,7 +65,8 @@ impl Run {
     pub(super) fn publish(&mut self, at: Timestamp, event: &Event) {
         let Event::StepPublishing { step: place, output, signals, .. } = event else { return };
         let place = *place;
-        let output = output.clone().unwrap_or_else(|| self.take_loop_output(place));
+        let output =
+            output.clone().or_else(|| self.output_so_far(place)).unwrap_or_else(Payload::null);
         self.note_match(place, &output);
         self.agenda.remove(&place);
         self.clear_timeout(place);
@@ -91,6 +92,7 @@ impl Run {
             _ => Payload::null(),
         };
         self.finish(at, place, StepState::Succeeded { output });
+        self.forget_outputs(place);
     }
 
     pub(super) fn clear_wait(&mut self, place: StepIndex) {

@@ -6,6 +6,7 @@ use crate::command::{Rejection, Retry, RetryTarget};
 use crate::event::Event;
 use crate::id::StepIndex;
 use crate::run::{Run, RunStatus, StepState};
+use crate::workflow::StepKind;
 use std::collections::BTreeSet;
 
 /// The events by which the run goes on.
@@ -37,6 +38,7 @@ fn in_open(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
         RetryTarget::From(step) | RetryTarget::Child(step, _) | RetryTarget::Skip(step) => {
             Err(step_not_allowed(run, *step, "retry"))
         }
+        RetryTarget::Beginning => Err(not_allowed(run, "retry")),
     }
 }
 
@@ -75,6 +77,10 @@ fn in_ended(run: &Run, retry: &Retry) -> Result<Vec<Event>, Rejection> {
             let steps = with_cancelled(run, &fresh).into_iter().filter(|it| *it != step);
             Ok(vec![retried(run, retry, (steps.collect(), fresh))])
         }
+        RetryTarget::Beginning => {
+            let all: Vec<_> = (0..run.steps().len() as StepIndex).collect();
+            Ok(vec![retried(run, retry, (all.clone(), all))])
+        }
         RetryTarget::Skip(step) => {
             if !open.contains(&step) {
                 return Err(step_not_allowed(run, step, "skip"));
@@ -103,10 +109,23 @@ fn retried(run: &Run, retry: &Retry, (steps, fresh): (Vec<StepIndex>, Vec<StepIn
         steps,
         fresh,
         inner: match &retry.target {
-            RetryTarget::Iteration(..) | RetryTarget::Child(..) => retry.target.clone(),
+            RetryTarget::Iteration(step, index, inner) => {
+                RetryTarget::Iteration(*step, *index, Box::new(within(run, (*step, *index), inner)))
+            }
+            RetryTarget::Child(..) => retry.target.clone(),
             _ => RetryTarget::Incomplete,
         },
         queued: retry.queued && is_over,
+    }
+}
+
+/// What is run again of an iteration: if nothing of it is incomplete, all.
+fn within(run: &Run, (step, index): (StepIndex, u32), wanted: &RetryTarget) -> RetryTarget {
+    let all = run.steps()[step as usize].iterations.as_deref();
+    let has_succeeded = all.is_some_and(|all| all.status_of(index) == "succeeded");
+    match wanted {
+        RetryTarget::Incomplete if has_succeeded => RetryTarget::Beginning,
+        wanted => wanted.clone(),
     }
 }
 
@@ -119,7 +138,8 @@ fn is_over(run: &Run, step: StepIndex) -> bool {
     run.state_of(step).is_some_and(StepState::is_over)
 }
 
-/// Whether an iteration is over, without having succeeded.
+/// Whether an iteration is over and may run again. What a `while` does depends on
+/// what its iterations gave: one that succeeded stays.
 fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
     let state = run.state_of(step);
     let is_complete = state.is_some_and(StepState::is_complete);
@@ -128,22 +148,22 @@ fn can_go_on(run: &Run, step: StepIndex, index: u32) -> bool {
         // What depends on a complete loop goes on already, while the run does.
         None => is_over(run, step) && !(is_complete && run.status().is_open()),
     };
+    let is_foreach = matches!(run.body().steps[step as usize].kind, StepKind::Foreach(_));
     let iterations = run.steps()[step as usize].iterations.as_deref();
-    is_settled && iterations.is_some_and(|all| all.failed.contains(&index))
+    is_settled
+        && iterations.is_some_and(|all| match all.status_of(index) {
+            "failed" => true,
+            "succeeded" => is_foreach,
+            _ => false,
+        })
 }
 
-/// Why an iteration is not retried: what succeeded stays, unless its whole loop
-/// runs again.
+/// Why an iteration is not retried.
 fn iteration_not_allowed(run: &Run, step: StepIndex, index: u32) -> Rejection {
     let Some(all) = run.steps()[step as usize].iterations.as_deref() else {
         return step_not_allowed(run, step, "retry");
     };
-    let status = match index {
-        _ if all.in_flight.contains(&index) || all.again.contains(&index) => "running",
-        _ if all.failed.contains(&index) => "failed",
-        _ if index < all.next => "succeeded",
-        _ => "pending",
-    };
+    let status = all.status_of(index);
     let allowed = run.allowed_step_actions(step).into_iter();
     let allowed = allowed.map(|action| match action {
         "retry" => "retry of the whole step",

@@ -191,8 +191,10 @@ pub struct Iterations {
     pub variables: Option<Payload>,
     /// How the steps of those that are over ended.
     pub(crate) rollup: Rollup,
-    /// The part of it that comes from those in `failed`.
-    pub(crate) failed_rollups: BTreeMap<u32, Rollup>,
+    /// What most of those that succeeded have each.
+    pub(crate) usual_rollup: Option<Rollup>,
+    /// What the others have.
+    pub(crate) rollups: BTreeMap<u32, Rollup>,
 }
 
 impl StepRun {

@@ -86,6 +86,7 @@ fn show_retry(run: &Run, event: &Event) -> String {
 fn show_target(target: &RetryTarget) -> String {
     match target {
         RetryTarget::Incomplete => "what is incomplete".to_owned(),
+        RetryTarget::Beginning => "all of it".to_owned(),
         RetryTarget::From(step) => format!("from #{step}"),
         RetryTarget::Iteration(step, index, inner) => {
             format!("iteration {index} of #{step}, {}", show_target(inner))

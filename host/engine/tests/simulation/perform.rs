@@ -87,7 +87,7 @@ impl World {
         };
         let (generation, target) = (books.child_generation, books.child_target.clone());
         if self.runs.contains_key(&child) {
-            if !self.goes_on_with(child, generation) {
+            if !self.goes_on_with(child, (generation, &target)) {
                 return self.report_child_as((id, step), child, generation);
             }
             if !self.go_on_with(child, (generation, target)) {
@@ -126,7 +126,7 @@ impl World {
             run.set_held(is_held);
         }
         // It may have been cancelled before there was anything of it.
-        if self.runs.contains_key(&child) && self.goes_on_with(child, generation) {
+        if self.runs.contains_key(&child) && self.goes_on_with(child, (generation, &target)) {
             let wanted = self.runs[&parent].iteration(step, index).is_some();
             if wanted {
                 self.go_on_with(child, (generation, target));
@@ -137,11 +137,12 @@ impl World {
     }
 
     /// Whether a run that had ended is to go on as its parent wants.
-    fn goes_on_with(&self, run: RunId, generation: u32) -> bool {
+    fn goes_on_with(&self, run: RunId, (generation, target): (u32, &RetryTarget)) -> bool {
         let run = &self.runs[&run];
-        let is_badly_over =
-            run.result().is_some_and(|result| !matches!(result, IterationResult::Succeeded(_)));
-        is_badly_over && run.generation() < generation
+        let is_incomplete = run.result().is_some_and(|result| {
+            !matches!(result, IterationResult::Succeeded(_)) || *target != RetryTarget::Incomplete
+        });
+        is_incomplete && run.generation() < generation
     }
 
     fn go_on_with(&mut self, run: RunId, (generation, target): (u32, RetryTarget)) -> bool {

@@ -63,11 +63,13 @@ pub fn retry(run: &Run, step: StepIndex, choices: &mut Choices) -> Retry {
 }
 
 fn iteration(run: &Run, choices: &mut Choices) -> Option<RetryTarget> {
-    let failed = run.steps().iter().enumerate().flat_map(|(place, step)| {
-        let failed = step.iterations.iter().flat_map(|all| all.failed.iter().copied());
-        failed.map(move |index| (place as StepIndex, index))
+    let over = run.steps().iter().enumerate().flat_map(|(place, step)| {
+        let all = step.iterations.as_deref();
+        let begun = all.into_iter().flat_map(|all| (0..all.next).map(|at| (at, all.status_of(at))));
+        begun.map(move |(index, status)| (place as StepIndex, index, status))
     });
-    let failed: Vec<_> = failed.collect();
-    let (step, index) = choices.pick(&failed)?;
+    let over: Vec<_> =
+        over.filter(|(.., status)| ["failed", "succeeded"].contains(status)).collect();
+    let (step, index, _) = choices.pick(&over)?;
     Some(RetryTarget::Iteration(*step, *index, Box::default()))
 }

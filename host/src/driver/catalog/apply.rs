@@ -3,7 +3,7 @@
 
 use super::super::Driver;
 use super::WorkflowError;
-use super::shelf::Shelf;
+use super::shelf::{Anything, Shelf};
 use crate::store::{self, Properties, VersionRecord, WorkflowAction, WorkflowRecord, Write};
 use segno_engine::definition::{self, Problem};
 use segno_engine::id::TenantId;
@@ -160,15 +160,24 @@ impl Driver {
         let shelf = Shelf::new(&self.0.store, tenant, &self.0.limits);
         let checked = definition::check(source, &shelf);
         shelf.failure()?;
-        let workflow = checked.map_err(ApplyError::Problems)?;
-        let mistakes = workflow.rehearse(self.0.clock.now());
-        if !mistakes.is_empty() {
-            let problems = mistakes.into_iter().map(|mistake| rehearsed(source, mistake));
-            let mut problems: Vec<_> = problems.collect();
-            problems.sort();
-            return Err(ApplyError::Problems(problems));
-        }
-        Ok((workflow, shelf.pins.into_inner()))
+        let rehearse = |workflow: &Workflow| {
+            let mistakes = workflow.rehearse(self.0.clock.now()).into_iter();
+            mistakes.map(|mistake| rehearsed(source, mistake)).collect::<Vec<_>>()
+        };
+        let mut problems = match checked {
+            Ok(workflow) => match rehearse(&workflow) {
+                none if none.is_empty() => return Ok((workflow, shelf.pins.into_inner())),
+                problems => problems,
+            },
+            // If only something is missing here, the rest is told at once.
+            Err(mut problems) => {
+                let whole = definition::check(source, &Anything).ok();
+                problems.extend(whole.iter().flat_map(rehearse));
+                problems
+            }
+        };
+        problems.sort();
+        Err(ApplyError::Problems(problems))
     }
 
     /// The highest version that a workflow of this name has or had.
