@@ -227,10 +227,9 @@ impl Driver {
                 let wake = all.get(id).and_then(|entry| entry.wake(&id.0, now));
                 wake.is_some_and(|at| at <= now)
             };
-            if !is_due {
+            if !is_due || !self.take_turn(id) {
                 return;
             }
-            self.take_turn(id);
         }
     }
 

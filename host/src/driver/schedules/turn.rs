@@ -64,13 +64,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Decides a few things that are due for a schedule.
-    pub(super) fn take_turn(&self, id: &Id) {
+    /// Decides a few things that are due for a schedule. Whether another turn may
+    /// decide more now.
+    pub(super) fn take_turn(&self, id: &Id) -> bool {
         let (mut due, mut cancelled) = (VecDeque::new(), Vec::new());
         let now = self.0.clock.now();
-        {
+        let goes_on = {
             let mut all = self.0.schedules.lock();
-            let Some(entry) = all.get_mut(id) else { return };
+            let Some(entry) = all.get_mut(id) else { return false };
             let turn: Option<Result<_, store::Error>> = guarded(id, || {
                 self.decide_few(id, entry, (&mut cancelled, &mut due))?;
                 self.fill_backfills(id, entry, &mut due)?;
@@ -85,10 +86,12 @@ impl Driver {
                 None => Some(now.plus_ms(AGAIN_AFTER_PANIC_MS)),
             };
             self.0.schedules.queue.set(id, wake);
-        }
+            wake.is_some_and(|at| at <= now)
+        };
         crash::point("schedule decided");
         self.cancel_earlier(id, &cancelled, &mut due);
         self.perform(due);
+        goes_on
     }
 
     fn decide_few(
