@@ -57,6 +57,7 @@ mod loops;
 mod params;
 mod permits;
 mod samples;
+mod schedule_changes;
 mod schedule_stage;
 mod schedules;
 mod signals;

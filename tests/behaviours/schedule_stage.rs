@@ -48,7 +48,9 @@ impl Stage {
     }
 
     pub fn change(&self, text: &str) -> Result<ScheduleRecord, ScheduleError> {
-        self.block(self.driver().change_schedule(&self.tenant, new_schedule(text), BY))
+        let new = new_schedule(text);
+        let name = new.name.clone();
+        self.block(self.driver().change_schedule(&self.tenant, (&name, |_: &_| Ok(new)), BY))
     }
 
     pub fn shown(&self, name: &str) -> ScheduleRecord {

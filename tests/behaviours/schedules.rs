@@ -160,7 +160,7 @@ fn a_schedule_of_a_definition_is_not_changed_by_hand() {
     let triggered = stage.block(stage.driver().trigger_schedule(&stage.tenant, name, "eve"));
     let run = triggered.expect("it may be triggered").run;
     assert_eq!(stage.end(run), "succeeded");
-    stage.block(stage.driver().resume_schedule(&stage.tenant, name, BY)).expect("it may");
+    stage.block(stage.driver().resume_schedule(&stage.tenant, (name, None), BY)).expect("it may");
     let span = "12:02:00 to 12:04:00 2 times paused";
     stage.comes_to_be_told(name, &["12:04:00 run", span]);
     assert_eq!(stage.ticks(name)[0].by.as_deref(), Some("eve"));
@@ -241,6 +241,53 @@ fn a_schedule_that_allows_all_goes_before_the_run_strategy() {
 }
 
 #[test]
+fn a_run_that_cancels_the_other_takes_its_place_under_first_only() {
+    let mut stage = Stage::new();
+    stage.apply(&SLOW.replace("steps:", "run_strategy: first_only\nsteps:"));
+    stage.schedule("name: s\nworkflow: slow\nevery: 1m\noverlap: cancel_other\n");
+    for minute in 1..=4 {
+        stage.advance(60.0);
+        let time = format!("12:0{minute}:00");
+        stage.comes_to(Some(format!("{time} run")), || stage.told("s").pop());
+        stage.until_status(stage.run_at("s", &time), "running");
+        if minute == 2 {
+            stage.restart();
+        }
+    }
+    let statuses = stage.runs_of("s").into_iter().map(|run| stage.run(run).status().as_str());
+    assert_eq!(statuses.collect::<Vec<_>>(), ["cancelled", "cancelled", "cancelled", "running"]);
+    // Where somebody else is first, it is refused as any other run.
+    stage.act(stage.run_at("s", "12:04:00"), RunAction::Cancel);
+    stage.comes_to(None, || stage.shown("s").state.open);
+    let first = stage.start("slow");
+    stage.advance(60.0);
+    stage.comes_to(Some("12:05:00 run".to_owned()), || stage.told("s").pop());
+    stage.until_status(stage.run_at("s", "12:05:00"), "cancelled");
+    assert_eq!(stage.run(first).status().as_str(), "running");
+}
+
+#[test]
+fn an_instant_whose_run_cannot_start_cancels_no_other() {
+    let mut stage = Stage::new();
+    let slow = SLOW.replace("steps:", "params: { day: { type: string, value: none } }\nsteps:");
+    stage.apply(&slow);
+    let rule = "workflow: slow\nevery: 1m\noverlap: cancel_other\n";
+    stage.schedule(&format!("name: s\n{rule}params: {{ day: monday }}\n"));
+    stage.advance(60.0);
+    stage.comes_to_be_told("s", &["12:01:00 run"]);
+    stage.apply(&slow.replace("day", "night"));
+    stage.advance(60.0);
+    stage.comes_to_be_told("s", &["12:01:00 run", "12:02:00 failed"]);
+    stage.restart();
+    assert_eq!(stage.run(stage.run_at("s", "12:01:00")).status().as_str(), "running");
+    stage.apply(&format!("{slow}description: third\n"));
+    stage.advance(60.0);
+    stage.comes_to_be_told("s", &["12:01:00 run", "12:02:00 failed", "12:03:00 run"]);
+    stage.until_status(stage.run_at("s", "12:01:00"), "cancelled");
+    stage.until_status(stage.run_at("s", "12:03:00"), "running");
+}
+
+#[test]
 fn an_overlap_survives_the_end_of_the_host() {
     let mut stage = Stage::new();
     stage.apply(SLOW);
@@ -317,7 +364,9 @@ fn a_pause_says_why_and_its_instants_are_skipped() {
     let paused = stage.shown("often").state.paused.expect("it is paused");
     assert_eq!((paused.by.as_str(), paused.note.as_deref()), ("eve", Some("the warehouse moves")));
     assert_eq!(stage.told("often"), Vec::<String>::new());
-    stage.block(stage.driver().resume_schedule(&stage.tenant, "often", BY)).expect("it may");
+    stage
+        .block(stage.driver().resume_schedule(&stage.tenant, ("often", None), BY))
+        .expect("it may");
     stage.advance(30.0);
     let span = "12:01:00 to 12:02:00 2 times paused";
     stage.comes_to_be_told("often", &[span, "12:03:00 run"]);
@@ -351,27 +400,4 @@ fn an_instant_whose_run_cannot_start_is_recorded_and_the_next_goes_on() {
     stage.block(stage.driver().delete_workflow(&stage.tenant, "quick", BY)).expect("it is idle");
     stage.advance(60.0);
     stage.comes_to_be_told("often", &["12:01:00 failed", "12:02:00 run", "12:03:00 failed"]);
-}
-
-#[test]
-fn a_change_keeps_what_was_unless_the_instants_are_others() {
-    let stage = Stage::new();
-    stage.apply(QUICK);
-    let often = "name: often\nworkflow: quick\nevery: 1m\n";
-    stage.schedule(often);
-    stage.advance(60.0);
-    stage.comes_to_be_told("often", &["12:01:00 run"]);
-    let before = stage.shown("often").state.watermark;
-    let changed = stage.change(&format!("{often}params: {{ day: friday }}\n")).expect("it fits");
-    assert_eq!(changed.state.watermark, before);
-    stage.advance(30.0);
-    stage.change("name: often\nworkflow: quick\nevery: 1h\n").expect("it fits");
-    stage.change(often).expect("it fits");
-    stage.advance(30.0);
-    stage.comes_to_be_told("often", &["12:01:00 run", "12:02:00 run"]);
-    stage.block(stage.driver().delete_schedule(&stage.tenant, "often")).expect("there is one");
-    stage.advance(600.0);
-    let gone = stage.block(stage.driver().schedule_named(&stage.tenant, "often"));
-    assert!(matches!(gone, Err(ScheduleError::Unknown(_))));
-    assert_eq!(stage.runs_of("often").len(), 2);
 }

@@ -104,11 +104,67 @@ fn a_schedule_is_made_shown_changed_and_deleted() {
     let reason = paused["reason"].as_str().expect("it says why");
     assert!(reason.contains("by ada") && reason.ends_with(": we move"), "{reason}");
     let server = server.kill_and_restart();
-    assert_eq!(server.json(&["schedule", "resume", "nightly"])["status"], "active");
+    let resumed = server.json(&["schedule", "resume", "nightly", "--note", "we moved"]);
+    assert_eq!(
+        (&resumed["status"], &resumed["last_pause"]["by"]),
+        (&json!("active"), &json!("ada"))
+    );
+    let people = table(&server, &["schedule", "get", "nightly"]);
+    assert!(people.contains("by ada: we move\n") && people.contains(": we moved\n"), "{people}");
     server.json(&["schedule", "delete", "nightly"]);
     assert_eq!(server.json(&["schedule", "list"]), json!([]));
     let gone = refusal(&server, &["schedule", "get", "nightly"]);
     assert!(gone.contains("there is no schedule \"nightly\"; `segno schedule list`"), "{gone}");
+}
+
+/// Changes some of a schedule over HTTP; the status.
+fn patch(url: &str, name: &str, body: Value) -> u16 {
+    let url = format!("{url}/v1/tenants/default/schedules/{name}");
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    agent.patch(&url).send_json(body).expect("the server answers").status().as_u16()
+}
+
+#[test]
+fn changes_by_several_at_once_are_all_kept() {
+    let server = server();
+    server.json(&NIGHTLY);
+    let keys = ["jitter", "catch_up", "note", "overlap"];
+    for round in 10..20 {
+        let change = |key: &str| match key {
+            "overlap" => json!(["skip", "strategy"][round % 2]),
+            _ => json!(format!("{round}m")),
+        };
+        std::thread::scope(|scope| {
+            for key in keys {
+                let (url, value) = (&server.url, change(key));
+                scope.spawn(move || assert_eq!(patch(url, "nightly", json!({ key: value })), 200));
+            }
+        });
+        let shown = server.get("schedules/nightly");
+        for key in keys {
+            let spec = if key == "note" { &shown } else { &shown["spec"] };
+            let default = key == "overlap" && spec.get(key).is_none();
+            assert!(spec[key] == change(key) || default && round % 2 == 1, "{key} in {shown}");
+        }
+    }
+    assert_eq!(patch(&server.url, "nightly", json!({ "paused": true })), 200);
+    assert_eq!(server.get("schedules/nightly")["status"], "paused");
+    assert_eq!(patch(&server.url, "nightly", json!({ "paused": null, "note": "n" })), 200);
+    assert_eq!(server.get("schedules/nightly")["status"], "paused");
+    assert_eq!(patch(&server.url, "nightly", json!({ "name": "daily", "paused": false })), 422);
+    assert_eq!(server.get("schedules/nightly")["status"], "paused");
+    let file = server.data_dir().join("schedule.yaml");
+    let write = |name: &str| {
+        let source = format!("name: {name}\nworkflow: quick\nevery: 3h\npaused: false\n");
+        std::fs::write(&file, source).expect("the directory is writable");
+    };
+    let words = ["schedule", "update", "nightly", "--file", &file.to_string_lossy()];
+    write("daily");
+    let refused = refusal(&server, &words);
+    assert!(refused.contains("cannot become \"daily\"; leave `name` out"), "{refused}");
+    write("nightly");
+    assert_eq!(server.json(&words)["status"], "active");
 }
 
 #[test]

@@ -68,7 +68,8 @@ pub struct Schedule {
 pub struct Instant {
     /// The instant itself: what the run is known by.
     pub at: Timestamp,
-    /// When it fires: later by the jitter.
+    /// When it fires: later by the jitter. Its turn may come later, see
+    /// [`Schedule::in_turn`].
     pub fires_at: Timestamp,
     /// What the clocks of the schedule's zone show, with their offset, as in
     /// `2026-03-08T03:00:00-07:00`.
@@ -119,6 +120,21 @@ impl Schedule {
         std::iter::successors(next(after), move |instant| next(instant.at))
     }
 
+    /// The instants after `after` as their turns come: none fires before those
+    /// ahead of it, whatever its own jitter. Those up to `decided` hold up nobody.
+    pub fn in_turn<'a>(
+        &'a self,
+        identity: &'a str,
+        after: Timestamp,
+        decided: Timestamp,
+    ) -> impl Iterator<Item = Instant> + 'a {
+        let mut latest = self.all_fired(identity, decided, after);
+        self.instants(identity, after, Timestamp(u64::MAX)).map(move |instant| {
+            latest = latest.max(instant.fires_at);
+            Instant { fires_at: latest, ..instant }
+        })
+    }
+
     /// How many instants there are after `after` and up to `until`. It does not
     /// take longer for a rule that fires often.
     pub fn count(&self, after: Timestamp, until: Timestamp) -> u64 {
@@ -144,6 +160,23 @@ impl Schedule {
         let digest = hash.finalize();
         let number = digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
         at.plus_ms(number % (self.spec.jitter_ms + 1))
+    }
+
+    /// When the last of the instants after `after` and up to `until` fires, as far
+    /// as that can hold up later ones.
+    fn all_fired(&self, identity: &str, after: Timestamp, until: Timestamp) -> Timestamp {
+        let jitter = self.spec.jitter_ms;
+        let after = after.max(Timestamp(until.0.saturating_sub(jitter)));
+        let (mut latest, mut before) = (Timestamp(0), until);
+        // Of many with a long jitter the last few are enough: none ahead of them
+        // can be later than the latest so far.
+        while let Some(at) = self.last(after, before)
+            && at.plus_ms(jitter) > latest
+        {
+            latest = latest.max(self.fires_at(identity, at));
+            before = Timestamp(at.0 - 1);
+        }
+        latest
     }
 
     /// What the clocks of the schedule's zone show at a moment, with their offset.

@@ -280,6 +280,7 @@ impl From<ScheduleError> for Problem {
             }
             ScheduleError::BackfillOver { .. } => Self::new(conflict, "backfill_is_over", detail),
             ScheduleError::KeyReused(_) => Self::new(unfit, "idempotency_key_reused", detail),
+            ScheduleError::Renamed { .. } => Self::new(unfit, "schedule_renamed", detail),
             ScheduleError::BadBackfill(_) => Self::new(unfit, "bad_backfill", detail),
             ScheduleError::BadName(_) | ScheduleError::BadNote(_) => Self::bad_request(detail),
             ScheduleError::Workflow(error) => error.into(),

@@ -4,7 +4,7 @@
 use super::runs::run_name;
 use crate::clock::rfc3339;
 use crate::driver::{Driver, run_of_schedule, schedule_identity};
-use crate::store::{self, BackfillRecord, ScheduleRecord, TickOutcome, TickRecord};
+use crate::store::{self, BackfillRecord, PauseOver, ScheduleRecord, TickOutcome, TickRecord};
 use segno_engine::id::{TenantId, Timestamp};
 use segno_engine::schedule::{Instant, Note, Rule, Schedule};
 use serde::Serialize;
@@ -43,6 +43,9 @@ pub(super) struct ScheduleView {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    /// The last pause that is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_pause: Option<PauseView>,
     /// The next instants.
     next: Vec<InstantView>,
     /// Every instant up to this moment is decided.
@@ -67,6 +70,25 @@ pub(super) struct ScheduleView {
     changed_by: String,
 }
 
+/// A pause of a schedule that is over.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PauseView {
+    /// Since when it was paused.
+    since: String,
+    /// Who paused it.
+    by: String,
+    /// Why, in their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// When it was resumed.
+    resumed_at: String,
+    /// Who resumed it.
+    resumed_by: String,
+    /// Why, in their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume_note: Option<String>,
+}
+
 /// A moment at which a schedule fires.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InstantView {
@@ -74,7 +96,8 @@ pub(super) struct InstantView {
     at: String,
     /// The same on the clocks of the schedule's zone.
     local: String,
-    /// When its run starts: later by the jitter.
+    /// When its run starts: later by the jitter, its own or that of an instant
+    /// before it.
     starts_at: String,
     /// What is special about it: `gap` (it stands for times that the clocks skip)
     /// or `repeated` (the clocks show its time twice).
@@ -188,10 +211,9 @@ pub(super) fn schedule_view(
     (now, instants): (Timestamp, usize),
 ) -> ScheduleView {
     let ScheduleRecord { spec, state, .. } = record;
-    let after = state.watermark.max(now);
     let identity = schedule_identity(tenant, &record.name);
-    let next = instants_after(&record.spec, &identity, (after, instants));
-    let (status, reason) = standing(record, next.is_empty());
+    let next = instants_after(spec, &identity, (upcoming(record, &identity, now), instants));
+    let (status, reason) = standing(record, (now, next.is_empty()));
     let open = run_that_is_open(tenant, record);
     let open = open.into_iter().chain(record.cancelling.iter().map(ToString::to_string));
     ScheduleView {
@@ -205,6 +227,7 @@ pub(super) fn schedule_view(
         status,
         reason,
         note: record.note.clone(),
+        last_pause: record.last_pause.clone().map(PauseView::from),
         next,
         decided_until: rfc3339(state.watermark),
         open: open.collect(),
@@ -221,7 +244,7 @@ pub(super) fn schedule_view(
 pub(super) fn preview_view(
     spec: &Schedule,
     identity: &str,
-    (after, instants): (Timestamp, usize),
+    (after, instants): ((Timestamp, Timestamp), usize),
 ) -> PreviewView {
     PreviewView {
         rule: rule(spec),
@@ -230,17 +253,35 @@ pub(super) fn preview_view(
     }
 }
 
+/// The instants after a moment, where all up to another are decided.
 fn instants_after(
     spec: &Schedule,
     identity: &str,
-    (after, count): (Timestamp, usize),
+    ((after, decided), count): ((Timestamp, Timestamp), usize),
 ) -> Vec<InstantView> {
-    let instants = spec.instants(identity, after, Timestamp(u64::MAX));
-    instants.take(count).map(InstantView::from).collect()
+    spec.in_turn(identity, after, decided).take(count).map(InstantView::from).collect()
+}
+
+/// Up to which moment every instant is decided, or will be skipped.
+pub(super) fn decided_until(record: &ScheduleRecord, now: Timestamp) -> Timestamp {
+    let watermark = record.state.watermark;
+    if record.state.is_held() { watermark.max(now) } else { watermark }
+}
+
+/// After which moment the next instants come, and up to which all is decided. One
+/// whose moment has come and that a jitter holds back is among the next.
+fn upcoming(record: &ScheduleRecord, identity: &str, now: Timestamp) -> (Timestamp, Timestamp) {
+    let decided = decided_until(record, now);
+    let first = record.spec.next_after(identity, decided);
+    let is_behind = first.is_none_or(|first| first.fires_at <= now);
+    (if is_behind { decided.max(now) } else { decided }, decided)
 }
 
 /// How a schedule stands, and why it does not fire.
-fn standing(record: &ScheduleRecord, is_over: bool) -> (&'static str, Option<String>) {
+fn standing(
+    record: &ScheduleRecord,
+    (now, is_over): (Timestamp, bool),
+) -> (&'static str, Option<String>) {
     let ScheduleRecord { state, workflow, .. } = record;
     if let Some(paused) = &state.paused {
         let since = rfc3339(paused.since);
@@ -251,12 +292,26 @@ fn standing(record: &ScheduleRecord, is_over: bool) -> (&'static str, Option<Str
         let remedy = format!("activate one with `segno workflow activate {workflow}`");
         return ("inactive", Some(format!("workflow {workflow} has no active version; {remedy}")));
     }
+    let ahead = decided_ahead(record, now);
     if is_over {
-        return ("over", Some("its rule has no instant to come".to_owned()));
+        let over = || "its rule has no instant to come".to_owned();
+        return ("over", Some(ahead.unwrap_or_else(over)));
     }
     let waiting = state.waiting.len();
-    let reason = (waiting > 0).then(|| format!("{waiting} instants wait for a run to end"));
-    ("active", reason)
+    let waits = (waiting > 0).then(|| format!("{waiting} instants wait for a run to end"));
+    ("active", ahead.or(waits))
+}
+
+/// Why instants to come have no run, if they were decided while the clock was
+/// ahead: none is decided twice.
+fn decided_ahead(record: &ScheduleRecord, now: Timestamp) -> Option<String> {
+    let watermark = record.state.watermark;
+    record.spec.next_after("", now).filter(|next| next.at <= watermark)?;
+    let remedy = "to start runs before that, make a schedule of another name";
+    let until = rfc3339(watermark);
+    Some(format!(
+        "waits: it is decided until {until}, for the clock of the host was ahead; {remedy}"
+    ))
 }
 
 fn run_that_is_open(tenant: &TenantId, record: &ScheduleRecord) -> Option<String> {
@@ -276,6 +331,20 @@ fn rule(spec: &Schedule) -> String {
             let every = spec.spec().to_json().get("every").cloned();
             let every = every.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
             format!("every {every}")
+        }
+    }
+}
+
+impl From<PauseOver> for PauseView {
+    fn from(pause: PauseOver) -> Self {
+        let PauseOver { paused, ended_at, ended_by, end_note } = pause;
+        Self {
+            since: rfc3339(paused.since),
+            by: paused.by,
+            note: paused.note,
+            resumed_at: rfc3339(ended_at),
+            resumed_by: ended_by,
+            resume_note: end_note,
         }
     }
 }
@@ -352,5 +421,71 @@ pub(super) fn backfill_view(schedule: &str, record: &BackfillRecord) -> Backfill
         created_by: record.created_by.clone(),
         changed_at: rfc3339(record.changed_at),
         changed_by: record.changed_by.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use segno_engine::schedule::Spec;
+    use segno_engine::schedule::state::ScheduleState;
+
+    const MINUTE: u64 = 60_000;
+
+    fn at(minute: u64) -> Timestamp {
+        Timestamp(minute * MINUTE)
+    }
+
+    /// A schedule for every minute.
+    fn minutely(watermark: Timestamp, jitter_ms: u64) -> ScheduleRecord {
+        let spec = Spec { jitter_ms, end: Some(at(100)), ..Spec::of(Rule::Every(MINUTE)) };
+        ScheduleRecord {
+            name: "often".to_owned(),
+            workflow: "quick".to_owned(),
+            version: "active".to_owned(),
+            spec: Schedule::new(spec).unwrap(),
+            state: ScheduleState::new(watermark),
+            last_pause: None,
+            trigger: None,
+            cancelling: Vec::new(),
+            note: None,
+            created_at: at(0),
+            created_by: "ada".to_owned(),
+            changed_at: at(0),
+            changed_by: "ada".to_owned(),
+            ticks: (1, 1),
+            next_backfill: 1,
+        }
+    }
+
+    fn view(record: &ScheduleRecord, now: Timestamp) -> ScheduleView {
+        schedule_view(&"t".parse().unwrap(), record, (now, 5))
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_is_why_nothing_starts() {
+        let ahead = minutely(at(50), 0);
+        let shown = view(&ahead, at(10));
+        let reason = shown.reason.unwrap();
+        assert_eq!((shown.status, &shown.next[0].at), ("active", &rfc3339(at(51))));
+        assert!(reason.contains("until 1970-01-01T00:50:00.000Z"), "{reason}");
+        assert_eq!(view(&ahead, at(50)).reason, None);
+        let over = view(&minutely(at(200), 0), at(10));
+        assert_eq!((over.status, over.reason.unwrap().contains("was ahead")), ("over", true));
+    }
+
+    #[test]
+    fn what_a_jitter_holds_back_is_among_the_next() {
+        let identity = schedule_identity(&"t".parse().unwrap(), "often");
+        let record = minutely(at(10), 30 * MINUTE);
+        let first = record.spec.next_after(&identity, at(10)).unwrap();
+        let shown = view(&record, Timestamp(first.fires_at.0 - 1));
+        assert_eq!(shown.next[0].at, rfc3339(at(11)));
+        assert!(shown.next.is_sorted_by_key(|next| next.starts_at.clone()));
+        // One that is late and one that is paused begin with what is to come.
+        assert_eq!(view(&record, at(60)).next[0].at, rfc3339(at(61)));
+        let mut paused = record;
+        paused.state.pause(at(10), "ada".to_owned(), None);
+        assert_eq!(view(&paused, at(10).plus_ms(90_000)).next[0].at, rfc3339(at(12)));
     }
 }

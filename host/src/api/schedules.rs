@@ -3,7 +3,9 @@
 
 use super::problem::{Problem, ProblemItem};
 use super::runs::run_name;
-use super::schedule_view::{PreviewView, ScheduleView, TickView, preview_view, schedule_view};
+use super::schedule_view::{
+    PreviewView, ScheduleView, TickView, decided_until, preview_view, schedule_view,
+};
 use super::user::User;
 use super::view::PageView;
 use super::{PageQuery, Tenant, paging};
@@ -61,7 +63,7 @@ pub(super) struct PreviewQuery {
     count: Option<usize>,
 }
 
-/// Why a schedule is paused.
+/// Why a schedule is paused or resumed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PauseBody {
@@ -99,7 +101,9 @@ pub(super) async fn create(
     source: String,
 ) -> Result<(StatusCode, Json<ScheduleView>), Problem> {
     let needed: &[&str] = if query.name.is_some() { &["workflow"] } else { &["name", "workflow"] };
-    let new = new_schedule(&source, needed, query.name)?;
+    let document = document(&source, needed)?;
+    let name = query.name.or_else(|| document.name.clone());
+    let new = new_schedule(document, name.unwrap_or_default())?;
     let record = driver.create_schedule(&tenant, new, &by).await?;
     Ok((StatusCode::CREATED, Json(view(&driver, &tenant, &record))))
 }
@@ -140,7 +144,8 @@ pub(super) async fn get(
 
 /// Change a schedule to what the body says
 ///
-/// It goes on where it was, unless it has other instants now.
+/// It goes on where it was, unless it has other instants now. `paused` pauses or
+/// resumes it; without it that stays. Its name stays.
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/schedules/{schedule}", tag = "schedules",
     params(("tenant" = String, Path), ("schedule" = String, Path), ("x-segno-user" = Option<String>, Header)),
     request_body(content = String, content_type = "application/yaml"),
@@ -153,15 +158,15 @@ pub(super) async fn replace(
     User(by): User,
     source: String,
 ) -> Result<Json<ScheduleView>, Problem> {
-    driver.schedule_named(&tenant, &name).await?;
-    let new = new_schedule(&source, &["workflow"], Some(name))?;
-    let record = driver.change_schedule(&tenant, new, &by).await?;
+    let wanted = |known: &ScheduleRecord| changed(known, &source);
+    let record = driver.change_schedule(&tenant, (&name, wanted), &by).await?;
     Ok(Json(view(&driver, &tenant, &record)))
 }
 
 /// Change some of a schedule
 ///
-/// What is absent stays, `null` takes a key away.
+/// What is absent stays, `null` takes a key away. `paused` pauses or resumes it. Of
+/// changes at the same time each sees what the one before came to.
 #[utoipa::path(patch, path = "/v1/tenants/{tenant}/schedules/{schedule}", tag = "schedules",
     params(("tenant" = String, Path), ("schedule" = String, Path), ("x-segno-user" = Option<String>, Header)),
     request_body(content = Object, content_type = "application/json"),
@@ -175,10 +180,9 @@ pub(super) async fn change(
     body: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Json<ScheduleView>, Problem> {
     let Json(wanted) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let record = driver.schedule_named(&tenant, &name).await?;
-    let source = Value::Object(merged(&record, wanted)).to_string();
-    let new = new_schedule(&source, &["workflow"], Some(name))?;
-    let record = driver.change_schedule(&tenant, new, &by).await?;
+    let wanted =
+        |known: &ScheduleRecord| changed(known, &Value::Object(merged(known, wanted)).to_string());
+    let record = driver.change_schedule(&tenant, (&name, wanted), &by).await?;
     Ok(Json(view(&driver, &tenant, &record)))
 }
 
@@ -204,17 +208,22 @@ pub(super) async fn pause(
 
 /// Resume a schedule
 ///
-/// It goes on from now: instants of the pause are recorded as skipped.
+/// It goes on from now: instants of the pause are recorded as skipped. The pause is
+/// shown as `last_pause`, with the note. The body may be empty.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/schedules/{schedule}/resume", tag = "schedules",
     params(("tenant" = String, Path), ("schedule" = String, Path), ("x-segno-user" = Option<String>, Header)),
+    request_body = Option<PauseBody>,
     responses((status = 200, body = ScheduleView), (status = 404, body = Problem)))]
 pub(super) async fn resume(
     State(driver): State<Driver>,
     Tenant(tenant): Tenant,
     Path((_, name)): Path<(String, String)>,
     User(by): User,
+    body: Result<Option<Json<PauseBody>>, JsonRejection>,
 ) -> Result<Json<ScheduleView>, Problem> {
-    let record = driver.resume_schedule(&tenant, &name, &by).await?;
+    let body = body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let note = body.and_then(|Json(body)| body.note);
+    let record = driver.resume_schedule(&tenant, (&name, note), &by).await?;
     Ok(Json(view(&driver, &tenant, &record)))
 }
 
@@ -247,7 +256,8 @@ pub(super) async fn preview(
     Query(query): Query<PreviewQuery>,
 ) -> Result<Json<PreviewView>, Problem> {
     let record = driver.schedule_named(&tenant, &name).await?;
-    let which = which(&query, driver.clock().now())?;
+    let now = driver.clock().now();
+    let which = which(&query, (now, decided_until(&record, now)))?;
     Ok(Json(preview_view(&record.spec, &schedule_identity(&tenant, &name), which)))
 }
 
@@ -265,7 +275,8 @@ pub(super) async fn preview_of(
     source: String,
 ) -> Result<Json<PreviewView>, Problem> {
     let document = document(&source, &[])?;
-    let which = which(&query, driver.clock().now())?;
+    let now = driver.clock().now();
+    let which = which(&query, (now, now))?;
     let identity = schedule_identity(&tenant, document.name.as_deref().unwrap_or_default());
     Ok(Json(preview_view(&document.schedule, &identity, which)))
 }
@@ -322,16 +333,18 @@ fn document(source: &str, needed: &[&str]) -> Result<ScheduleDocument, Problem> 
     })
 }
 
-fn new_schedule(
-    source: &str,
-    needed: &[&str],
-    name: Option<String>,
-) -> Result<NewSchedule, Problem> {
-    let ScheduleDocument { name: written, workflow, version, paused, note, schedule } =
-        document(source, needed)?;
+/// What becomes of a schedule that is to be as this document says.
+fn changed(known: &ScheduleRecord, source: &str) -> Result<NewSchedule, Problem> {
+    let document = document(source, &["workflow"])?;
+    let name = document.name.clone().unwrap_or_else(|| known.name.clone());
+    new_schedule(document, name)
+}
+
+fn new_schedule(document: ScheduleDocument, name: String) -> Result<NewSchedule, Problem> {
+    let ScheduleDocument { name: _, workflow, version, paused, note, schedule } = document;
     let version = version.map(|version| version.parse()).transpose()?;
     Ok(NewSchedule {
-        name: name.or(written).unwrap_or_default(),
+        name,
         workflow: workflow.unwrap_or_default(),
         version: version.unwrap_or(VersionSelector::Active),
         spec: schedule,
@@ -369,14 +382,19 @@ fn merged(record: &ScheduleRecord, wanted: Map<String, Value>) -> Map<String, Va
     all
 }
 
-/// From which moment on, and how many.
-fn which(query: &PreviewQuery, now: Timestamp) -> Result<(Timestamp, usize), Problem> {
+/// From which moment on, up to which moment all is decided, and how many.
+fn which(
+    query: &PreviewQuery,
+    (now, decided): (Timestamp, Timestamp),
+) -> Result<((Timestamp, Timestamp), usize), Problem> {
     let from = match &query.from {
         // The instant at this very moment is one of them.
         Some(text) => Timestamp(moment("from", text)?.0.saturating_sub(1)),
         None => now,
     };
-    Ok((from, query.count.unwrap_or(PREVIEW_DEFAULT).clamp(1, PREVIEW_MAX)))
+    // Of the past it is shown as if nothing were decided.
+    let decided = if from < decided { Timestamp(0) } else { decided };
+    Ok(((from, decided), query.count.unwrap_or(PREVIEW_DEFAULT).clamp(1, PREVIEW_MAX)))
 }
 
 /// A moment as clients write it.

@@ -65,6 +65,16 @@ pub(super) struct Place {
     is_queued: bool,
 }
 
+/// How a new run comes among those of its workflow.
+pub(super) enum Entrance {
+    /// As its run strategy says.
+    InTurn,
+    /// It begins whatever the run strategy says, unless the workflow is paused.
+    AtOnce,
+    /// It takes the place of these, which are being cancelled for it.
+    InPlaceOf(Vec<RunId>),
+}
+
 /// Open runs that a restart has found, by workflow.
 #[derive(Default)]
 pub(super) struct Found(HashMap<(TenantId, String), (Vec<Entry>, Vec<Entry>)>);
@@ -191,16 +201,26 @@ impl Driver {
         Ok(track.lane.arrive(place.entry(run), track.strategy, track.paused))
     }
 
-    /// What becomes of a run that begins whatever the run strategy says, unless
-    /// its workflow is paused.
-    pub(super) fn enter_at_once(
+    /// What becomes of a new run that does not just arrive.
+    pub(super) fn enter_lane(
         &self,
         starts: &mut Starts,
         tenant: &TenantId,
-        (workflow, run, number): (&str, RunId, u64),
-    ) -> Result<Admission, store::Error> {
-        let track = self.track(starts, tenant, workflow)?;
-        Ok(track.lane.enter(Entry { run, number, retry: 0 }, track.paused))
+        (entrance, workflow): (&Entrance, &str),
+        (run, number): (RunId, u64),
+    ) -> Result<Option<Admission>, store::Error> {
+        let entry = Entry { run, number, retry: 0 };
+        Ok(match entrance {
+            Entrance::InTurn => None,
+            Entrance::AtOnce => {
+                let track = self.track(starts, tenant, workflow)?;
+                Some(track.lane.enter(entry, track.paused))
+            }
+            Entrance::InPlaceOf(runs) => {
+                let track = self.track(starts, tenant, workflow)?;
+                Some(track.lane.take_over(entry, runs, (track.strategy, track.paused)))
+            }
+        })
     }
 
     /// The same for runs that start together.

@@ -1,7 +1,7 @@
 //! How a run comes into being: its workflow is found, its params are checked,
 //! it gets a number, and the same request never starts two.
 
-use super::lanes::{Place, Tracks};
+use super::lanes::{Entrance, Place, Tracks};
 use super::live::Live;
 use super::{Driver, Due, Extra, Selected, VersionSelector, WorkflowError, dormant, inspect};
 use crate::crash;
@@ -208,19 +208,18 @@ impl Driver {
         extra: Vec<Write>,
         due: &mut VecDeque<Due>,
     ) -> Result<(Started, Ticket), StartError> {
-        self.order_start_then(tenant, (start, false), |_, _| Ok(extra), due)
+        self.order_start_then(tenant, (start, Entrance::InTurn), |_, _| Ok(extra), due)
     }
 
     /// As `order_start_with`, where `extra` depends on which run it is, and on
-    /// whether it was started before. It is asked for once. `at_once` lets the
-    /// run begin whatever the run strategy says.
+    /// whether it was started before. It is asked for once.
     ///
     /// # Errors
     /// As for `start`; then nothing is written.
     pub(super) fn order_start_then(
         &self,
         tenant: &TenantId,
-        (start, at_once): (StartRun, bool),
+        (start, entrance): (StartRun, Entrance),
         extra: impl FnOnce(RunId, bool) -> Result<Vec<Write>, store::Error>,
         due: &mut VecDeque<Due>,
     ) -> Result<(Started, Ticket), StartError> {
@@ -235,10 +234,8 @@ impl Driver {
         let number = self.next_number(&mut starts, tenant, &start.workflow)?;
         let origin = Origin::Start { number, given, cause: start.cause };
         let mut writes = extra(id, false)?;
-        let admission = match at_once {
-            true => Some(self.enter_at_once(&mut starts, tenant, (&start.workflow, id, number))?),
-            false => None,
-        };
+        let to = (&entrance, start.workflow.as_str());
+        let admission = self.enter_lane(&mut starts, tenant, to, (id, number))?;
         let new = NewRun { admission, ..NewRun::of((id, workflow, version), origin) };
         let request = RequestRecord { run: id, body_hash: hash };
         if let Some(key) = &start.idempotency_key {

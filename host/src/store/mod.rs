@@ -61,8 +61,8 @@ pub use memory::Memory;
 pub use page::{Cursor, PAGE_LOOKS_MAX, PAGE_ROWS_MAX, Page, Paging};
 pub use records::{AttemptLog, ComponentRecord, LogLine, RequestRecord, RunRecord};
 pub use schedules::{
-    BackfillRecord, BackfillState, ScheduleRecord, TICK_RETENTION_MS, TICKS_MAX, TickOutcome,
-    TickRecord,
+    BackfillRecord, BackfillState, PauseOver, ScheduleRecord, TICK_RETENTION_MS, TICKS_MAX,
+    TickOutcome, TickRecord,
 };
 pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
 pub use sled::Options;

@@ -15,7 +15,7 @@ use super::page::{Page, Paging};
 use super::records::{Record, put};
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::schedule::Schedule;
-use segno_engine::schedule::state::ScheduleState;
+use segno_engine::schedule::state::{Paused, ScheduleState};
 
 /// The most ticks of a schedule that are kept.
 pub const TICKS_MAX: u64 = 10_000;
@@ -40,6 +40,9 @@ pub struct ScheduleRecord {
     pub spec: Schedule,
     /// How far it has come.
     pub state: ScheduleState,
+    /// The last pause that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_pause: Option<PauseOver>,
     /// The trigger of the workflow's definition that it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
@@ -61,6 +64,20 @@ pub struct ScheduleRecord {
     pub ticks: (u64, u64),
     /// The number of the next backfill.
     pub next_backfill: u64,
+}
+
+/// A pause of a schedule that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseOver {
+    /// What was known of it.
+    pub paused: Paused,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Who ended it.
+    pub ended_by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_note: Option<String>,
 }
 
 /// What became of an instant, or of several in a row.

@@ -40,8 +40,8 @@ pub struct ScheduleDocument {
     pub workflow: Option<String>,
     /// Which version of it: a number or a word.
     pub version: Option<String>,
-    /// Whether it begins paused.
-    pub paused: bool,
+    /// Whether it is paused, if that is said.
+    pub paused: Option<bool>,
     /// What it is for.
     pub note: Option<String>,
     /// When it fires, and what follows.
@@ -72,14 +72,9 @@ pub(super) fn read(text: &str, needed: &[&str]) -> Result<ScheduleDocument, Vec<
     let paused = fields.get("paused").and_then(|field| field.flag(&mut problems));
     let schedule = triggers::alone(&fields, &mut problems);
     match schedule {
-        Some(schedule) if problems.is_empty() => Ok(ScheduleDocument {
-            name,
-            workflow,
-            version,
-            paused: paused.unwrap_or_default(),
-            note,
-            schedule,
-        }),
+        Some(schedule) if problems.is_empty() => {
+            Ok(ScheduleDocument { name, workflow, version, paused, note, schedule })
+        }
         _ => Err(problems.finish()),
     }
 }

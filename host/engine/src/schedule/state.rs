@@ -3,7 +3,7 @@
 //! every instant is decided exactly once, whenever the host dies.
 
 use super::Schedule;
-use super::spec::Overlap;
+use super::spec::{Overlap, Spec};
 use crate::id::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -213,23 +213,24 @@ impl ScheduleState {
         }
         let schedule = named.schedule;
         let Some((at, _)) = schedule.next(self.watermark) else { return false };
-        let fires_at = schedule.fires_at(named.identity, at);
-        if fires_at > now {
+        if schedule.fires_at(named.identity, at) > now {
             return false;
         }
-        // How far back all instants have fired, whatever their jitter is.
-        let jitter = schedule.spec().jitter_ms;
-        let back = |millis: u64| Timestamp(now.0.saturating_sub(millis)).max(at);
-        let catch_up = schedule.spec().catch_up_ms;
-        if now.since(fires_at) > catch_up {
-            let until = back(catch_up.saturating_add(jitter).saturating_add(1));
-            self.take_until(schedule, until, Outcome::Miss(Reason::TooLate), decided);
+        // Up to here all instants have fired, whatever their jitter is. One that
+        // waits behind those ahead of it is not late by that: lateness counts from
+        // the moment at which every jitter is over.
+        let Spec { jitter_ms: jitter, catch_up_ms: catch_up, .. } = *schedule.spec();
+        let back = |millis: u64| Timestamp(now.0.saturating_sub(millis));
+        let too_late = back(catch_up.saturating_add(jitter).saturating_add(1));
+        if at <= too_late {
+            let missed = Outcome::Miss(Reason::TooLate);
+            self.take_until(schedule, too_late, missed, decided);
             return true;
         }
         let outcome = self.outcome(schedule);
         match outcome {
             Outcome::Skip(_) | Outcome::Miss(_) => {
-                self.take_until(schedule, back(jitter), outcome, decided);
+                self.take_until(schedule, back(jitter).max(at), outcome, decided);
             }
             Outcome::Wait => {
                 self.waiting.push_back(at);

@@ -184,6 +184,22 @@ impl Lane {
         Admission::alone(Verdict::Begin)
     }
 
+    /// A new run arrives that takes the place of these, which are being stopped.
+    /// While one of them is open, `first_only` does not refuse it: it is queued,
+    /// and begins when the lane is free.
+    pub fn take_over(
+        &mut self,
+        entry: Entry,
+        from: &[RunId],
+        (strategy, paused): (RunStrategy, bool),
+    ) -> Admission {
+        if strategy == RunStrategy::FirstOnly && from.iter().any(|run| self.is_open(*run)) {
+            self.queue(entry);
+            return Admission::alone(Verdict::Queue);
+        }
+        self.arrive(entry, strategy, paused)
+    }
+
     /// Runs arrive together, none of them open yet; what becomes of each, in the
     /// order in which they are given. Of these `first_only` keeps the first and `last_only` the
     /// last, and what `serial_latest_only` would stop again is refused: none is

@@ -354,6 +354,21 @@ fn first_only_refuses_while_another_is_open_also_when_paused() {
 }
 
 #[test]
+fn first_only_queues_whoever_takes_the_place_of_one_that_leaves() {
+    let mut lane = lane(FirstOnly, [1]);
+    let begins = (FirstOnly, false);
+    assert_eq!(lane.take_over(entry(2), &[run(9)], begins).verdict, refused_by(1));
+    assert_eq!(lane.take_over(entry(3), &[run(1)], begins).verdict, Verdict::Queue);
+    assert!(lane.admit(FirstOnly, false, 50).is_empty());
+    assert_eq!(lane.reason(run(3), FirstOnly, false), Some(WaitReason::Behind(run(1))));
+    assert_eq!(lane.arrive(entry(4), FirstOnly, false).verdict, refused_by(1));
+    lane.left(entry(1));
+    assert_eq!(lane.admit(FirstOnly, false, 50), [run(3)]);
+    let other = lane.take_over(entry(5), &[run(3)], (LastOnly, false));
+    assert_eq!((other.verdict, other.cancel), (Verdict::Queue, vec![run(3)]));
+}
+
+#[test]
 fn last_only_stops_all_and_begins_when_the_running_one_has_left() {
     let mut lane = lane(LastOnly, [1]);
     let second = lane.arrive(entry(2), LastOnly, false);

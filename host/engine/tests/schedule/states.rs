@@ -59,6 +59,38 @@ fn a_call_decides_no_more_than_it_may() {
 }
 
 #[test]
+fn an_instant_that_waits_behind_its_elder_is_not_late_by_that() {
+    let spec = Spec::of(Rule::Every(MINUTE));
+    let (jitter_ms, catch_up_ms) = (10 * MINUTE, MINUTE);
+    let schedule = schedule(Spec { jitter_ms, catch_up_ms, ..spec });
+    let named = named(&schedule);
+    let mut state = ScheduleState::new(at(0));
+    let mut shown = schedule.in_turn("s", at(0), at(0));
+    let mut now = at(0);
+    while now < at(1_000) {
+        now = state.next_wake(named, now).expect("it goes on");
+        for decision in state.due(named, now, 100) {
+            assert_eq!(decision.outcome, Outcome::Start { cancels: None }, "{decision:?}");
+            let shown = shown.next().expect("it goes on");
+            assert_eq!((shown.at, shown.fires_at), (decision.first, now));
+        }
+    }
+    // The same from the middle: those before it that are not decided count.
+    let decided = at(500);
+    let all: Vec<_> = schedule.in_turn("s", decided, decided).take(40).collect();
+    for (index, first) in all.iter().enumerate() {
+        let rest: Vec<_> = schedule.in_turn("s", first.at, decided).take(39 - index).collect();
+        assert_eq!(rest, all[index + 1..]);
+    }
+    // A host that was down misses what is older than the window either way.
+    let late = now.plus_ms(60 * MINUTE);
+    let missed = state.due(named, late, 1);
+    let last = Timestamp(late.0 - jitter_ms - catch_up_ms - 1);
+    assert_eq!(missed[0].outcome, Outcome::Miss(Reason::TooLate));
+    assert_eq!(missed[0].last.0, last.0 / MINUTE * MINUTE);
+}
+
+#[test]
 fn a_clock_that_goes_back_doubles_nothing() {
     let schedule = minutely(Overlap::Strategy);
     let mut state = ScheduleState::new(at(5));

@@ -19,6 +19,16 @@ pub(in crate::cli) struct PauseArguments {
     note: Option<String>,
 }
 
+/// What to resume.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ResumeArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Why it goes on; it is kept with the pause
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
 pub(super) fn pause(
     arguments: &PauseArguments,
     client: &Client,
@@ -28,8 +38,13 @@ pub(super) fn pause(
     changed((which, "pause"), &json!({ "note": note }), "paused", (client, terminal))
 }
 
-pub(super) fn resume(which: &Which, client: &Client, terminal: &Terminal) -> Result<()> {
-    changed((which, "resume"), &json!({}), "resumed", (client, terminal))
+pub(super) fn resume(
+    arguments: &ResumeArguments,
+    client: &Client,
+    terminal: &Terminal,
+) -> Result<()> {
+    let ResumeArguments { which, note } = arguments;
+    changed((which, "resume"), &json!({ "note": note }), "resumed", (client, terminal))
 }
 
 pub(super) fn trigger(which: &Which, client: &Client, terminal: &Terminal) -> Result<()> {

@@ -15,6 +15,7 @@ pub(super) struct Schedule {
     pub(super) status: String,
     pub(super) reason: Option<String>,
     pub(super) note: Option<String>,
+    pub(super) last_pause: Option<Pause>,
     pub(super) trigger: Option<String>,
     pub(super) spec: Map<String, Value>,
     #[serde(default)]
@@ -38,6 +39,17 @@ impl Schedule {
         let next = next.first().map(|next| format!(", next {} UTC", day_and_time(&next.at)));
         format!("{schedule}: {workflow} {rule}{}", next.unwrap_or_default())
     }
+}
+
+/// A pause that is over.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pause {
+    pub(super) since: String,
+    pub(super) by: String,
+    pub(super) note: Option<String>,
+    pub(super) resumed_at: String,
+    pub(super) resumed_by: String,
+    pub(super) resume_note: Option<String>,
 }
 
 /// A moment at which a schedule fires.

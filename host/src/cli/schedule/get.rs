@@ -68,6 +68,15 @@ fn facts(schedule: &Schedule) -> Table {
         facts.fact("waiting", format!("{} instants", schedule.waiting));
     }
     let at = |moment: &str, by: &str| format!("{} by {by}", day_and_time(moment));
+    if let Some(pause) = &schedule.last_pause {
+        let with = |text: String, note: &Option<String>| match note {
+            Some(note) => format!("{text}: {note}"),
+            None => text,
+        };
+        facts.fact("paused", with(at(&pause.since, &pause.by), &pause.note));
+        let resumed = at(&pause.resumed_at, &pause.resumed_by);
+        facts.fact("resumed", with(resumed, &pause.resume_note));
+    }
     facts.fact("created", at(&schedule.created_at, &schedule.created_by));
     if schedule.changed_at != schedule.created_at {
         facts.fact("changed", at(&schedule.changed_at, &schedule.changed_by));

@@ -32,7 +32,7 @@ pub(super) enum Verb {
     /// Let no run start by a schedule
     Pause(act::PauseArguments),
     /// Let runs start by a schedule again, from now on
-    Resume(Which),
+    Resume(act::ResumeArguments),
     /// Start one run of a schedule now
     Trigger(Which),
     /// Show the next instants of a schedule, or of one that is not made yet
@@ -66,7 +66,7 @@ pub(super) fn perform(
         Verb::Get(which) => get::perform(&which, client, terminal)?,
         Verb::Update(arguments) => return update::perform(&arguments, client, terminal),
         Verb::Pause(arguments) => act::pause(&arguments, client, terminal)?,
-        Verb::Resume(which) => act::resume(&which, client, terminal)?,
+        Verb::Resume(arguments) => act::resume(&arguments, client, terminal)?,
         Verb::Trigger(which) => act::trigger(&which, client, terminal)?,
         Verb::Preview(arguments) => return preview::perform(&arguments, client, terminal),
         Verb::Ticks(arguments) => ticks::perform(&arguments, client, terminal)?,

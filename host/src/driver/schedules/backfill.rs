@@ -213,12 +213,10 @@ impl Driver {
                 if !wants_more(backfill, &entry.record) {
                     break;
                 }
-                let before = (backfill.clone(), entry.record.clone(), entry.last.clone());
-                if let Err(error) = self.fill_one(id, entry, (number, due)) {
-                    entry.backfills.insert(number, before.0);
-                    (entry.record, entry.last) = (before.1, before.2);
-                    return Err(error);
-                }
+                // What goes wrong half-way must leave no trace.
+                let mut filled = entry.clone();
+                self.fill_one(id, &mut filled, (number, due))?;
+                *entry = filled;
                 crash::point("backfill goes on");
                 if !entry.backfills.contains_key(&number) {
                     break;
@@ -255,7 +253,13 @@ impl Driver {
         backfill.open.push(run);
         let backfill = backfill.clone();
         let ticks = entry.record.ticks;
-        let wanted = Wanted { at: instant.at, run, spec: &backfill.spec, backfill: Some(number) };
+        let wanted = Wanted {
+            at: instant.at,
+            run,
+            spec: &backfill.spec,
+            backfill: Some(number),
+            cancels: None,
+        };
         let mut writes = self.tick(id, entry, (&wanted, TickOutcome::Run(run)))?;
         writes.push(Write::backfill(&id.0, &id.1, &backfill)?);
         writes.push(row(&id.0, &entry.record)?);

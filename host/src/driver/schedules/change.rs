@@ -6,7 +6,7 @@ use super::turn::params_at;
 use super::{Entry, ScheduleError, identity, row};
 use crate::driver::catalog::check_note;
 use crate::driver::{Driver, StartError, StartRun, Started, VersionSelector, WorkflowError};
-use crate::store::{self, ScheduleRecord, TickOutcome, TickRecord, Ticket, Write};
+use crate::store::{self, PauseOver, ScheduleRecord, TickOutcome, TickRecord, Ticket, Write};
 use segno_engine::event::Cause;
 use segno_engine::id::{RunId, TenantId, Timestamp};
 use segno_engine::params::ParamSource;
@@ -35,8 +35,8 @@ pub struct NewSchedule {
     pub version: VersionSelector,
     /// When it fires, and what follows.
     pub spec: Schedule,
-    /// Whether it begins paused.
-    pub paused: bool,
+    /// Whether it is paused. Nothing: a new one is not, another stays as it is.
+    pub paused: Option<bool>,
     /// What it is for.
     pub note: Option<String>,
 }
@@ -60,7 +60,7 @@ impl Driver {
         let id = (tenant.clone(), new.name.clone());
         let mut state = ScheduleState::new(now);
         state.inactive = inactive;
-        if new.paused {
+        if new.paused == Some(true) {
             state.pause(now, by.to_owned(), None);
         }
         let record = made(new, state, (now, by));
@@ -79,32 +79,49 @@ impl Driver {
         Ok(record)
     }
 
-    /// Changes a schedule. It goes on where it was, unless it fires at other
-    /// instants now: then those from now on are its.
+    /// Changes a schedule to what `wanted` makes of how it stands. It goes on where
+    /// it was, unless it fires at other instants now: then those from now on are
+    /// its. Changes at the same time come one after the other.
     ///
     /// # Errors
-    /// As for `create_schedule`; there is none, or it belongs to a definition.
-    pub async fn change_schedule(
+    /// As for `create_schedule`; there is none, it belongs to a definition, or it
+    /// would get another name.
+    pub async fn change_schedule<E: From<ScheduleError>>(
         &self,
         tenant: &TenantId,
-        new: NewSchedule,
+        (name, wanted): (&str, impl FnOnce(&ScheduleRecord) -> Result<NewSchedule, E>),
         by: &str,
-    ) -> Result<ScheduleRecord, ScheduleError> {
+    ) -> Result<ScheduleRecord, E> {
+        // Nobody else changes what a schedule says while these are held.
         let _workflows = self.hold_workflows().await;
+        let id = (tenant.clone(), name.to_owned());
+        let known = self.0.schedules.lock().get(&id).map(|entry| entry.record.clone());
+        let known = known.ok_or_else(|| ScheduleError::Unknown(name.to_owned()))?;
+        of_nobody(&known)?;
+        let new = wanted(&known)?;
+        if new.name != name {
+            let schedule = name.to_owned();
+            return Err(ScheduleError::Renamed { schedule, name: new.name }.into());
+        }
         let inactive = self.check_new(tenant, &new)?;
-        let id = (tenant.clone(), new.name.clone());
         self.decide_before_change(&id);
         let (record, ticket) = self.alter(&id, by, |driver, entry, now| {
-            of_nobody(&entry.record)?;
             let mut writes = driver.change_spec(&id, entry, (new.spec, now))?;
             let record = &mut entry.record;
             record.workflow = new.workflow;
             record.version = new.version.to_string();
             record.note = new.note;
             writes.extend(driver.set_inactive(&id, entry, (inactive, now))?);
+            match (new.paused, entry.record.state.paused.is_some()) {
+                (Some(true), false) => entry.record.state.pause(now, by.to_owned(), None),
+                (Some(false), true) => {
+                    writes.extend(driver.end_pause(&id, entry, (now, by, None))?);
+                }
+                _ => {}
+            }
             Ok(writes)
         })?;
-        ticket.durable().await?;
+        ticket.durable().await.map_err(ScheduleError::from)?;
         Ok(record)
     }
 
@@ -129,22 +146,21 @@ impl Driver {
         Ok(record)
     }
 
-    /// Lets a schedule go on from now. Instants of the pause are skipped.
+    /// Lets a schedule go on from now. Instants of the pause are skipped. The pause
+    /// stays known, with the note on its end.
     ///
     /// # Errors
-    /// There is none, or the store fails.
+    /// There is none, the note is no good, or the store fails.
     pub async fn resume_schedule(
         &self,
         tenant: &TenantId,
-        name: &str,
+        (name, note): (&str, Option<String>),
         by: &str,
     ) -> Result<ScheduleRecord, ScheduleError> {
+        check_note(note.as_deref())?;
         let id = (tenant.clone(), name.to_owned());
         let (record, ticket) = self.alter(&id, by, |driver, entry, now| {
-            let identity = identity(&id.0, &id.1);
-            let ScheduleRecord { spec, state, .. } = &mut entry.record;
-            let skipped = state.resume(Named { schedule: spec, identity: &identity }, now);
-            Ok(driver.spans(&id, entry, skipped)?)
+            Ok(driver.end_pause(&id, entry, (now, by, note))?)
         })?;
         ticket.durable().await?;
         Ok(record)
@@ -165,12 +181,11 @@ impl Driver {
         let (started, ticket) = {
             let mut all = self.0.schedules.lock();
             let entry = all.get_mut(&id).ok_or_else(|| ScheduleError::Unknown(name.to_owned()))?;
-            let before = (entry.record.clone(), entry.last.clone());
-            let ordered = self.order_trigger(&id, entry, (by, &mut due));
-            if ordered.is_err() {
-                (entry.record, entry.last) = before;
-            }
-            ordered?
+            // What goes wrong half-way must leave no trace.
+            let mut triggered = entry.clone();
+            let ordered = self.order_trigger(&id, &mut triggered, (by, &mut due))?;
+            *entry = triggered;
+            ordered
         };
         self.perform(due);
         ticket.durable().await?;
@@ -212,10 +227,9 @@ impl Driver {
                 let wake = all.get(id).and_then(|entry| entry.wake(&id.0, now));
                 wake.is_some_and(|at| at <= now)
             };
-            if !is_due {
+            if !is_due || !self.take_turn(id) {
                 return;
             }
-            self.take_turn(id);
         }
     }
 
@@ -239,6 +253,24 @@ impl Driver {
         self.0.schedules.queue.set(id, entry.wake(&id.0, now));
         *known = entry;
         Ok((known.record.clone(), ticket))
+    }
+
+    /// Ends the pause of a schedule, if there is one.
+    fn end_pause(
+        &self,
+        id: &Id,
+        entry: &mut Entry,
+        (now, by, note): (Timestamp, &str, Option<String>),
+    ) -> Result<Vec<Write>, store::Error> {
+        let identity = identity(&id.0, &id.1);
+        let ScheduleRecord { spec, state, last_pause, .. } = &mut entry.record;
+        let paused = state.paused.clone();
+        let skipped = state.resume(Named { schedule: spec, identity: &identity }, now);
+        if let Some(paused) = paused {
+            let (ended_by, end_note) = (by.to_owned(), note);
+            *last_pause = Some(PauseOver { paused, ended_at: now, ended_by, end_note });
+        }
+        self.spans(id, entry, skipped)
     }
 
     /// Gives a schedule another spec.
@@ -375,6 +407,7 @@ pub(super) fn made(
         version: version.to_string(),
         spec,
         state,
+        last_pause: None,
         trigger: None,
         cancelling: Vec::new(),
         note,

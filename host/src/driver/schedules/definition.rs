@@ -167,7 +167,7 @@ fn new_entry(
         workflow: changed.workflow.to_owned(),
         version: VersionSelector::Active,
         spec: trigger.schedule.clone(),
-        paused: trigger.paused,
+        paused: Some(trigger.paused),
         note: None,
     };
     let mut record = made(new, state, (now, BY_DEFINITION));

@@ -13,6 +13,8 @@ mod change;
 mod definition;
 mod ends;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub use backfill::{BACKFILL_INSTANTS_MAX, BackfillAction, NewBackfill};
@@ -56,6 +58,16 @@ pub enum ScheduleError {
     /// It cannot have this name.
     #[error("{0:?} is no name of a schedule: {SCHEDULE_NAME_RULE}")]
     BadName(String),
+    /// It would get another name.
+    #[error(
+        "schedule {schedule:?} keeps its name and cannot become {name:?}; leave `name` out, or make another schedule"
+    )]
+    Renamed {
+        /// The schedule.
+        schedule: String,
+        /// What it would be called.
+        name: String,
+    },
     /// It belongs to a definition.
     #[error(
         "schedule {schedule:?} belongs to the definition of {workflow}; change `triggers:` there and push it, or pause it here"
@@ -109,8 +121,8 @@ pub enum ScheduleError {
 }
 
 impl Schedules {
-    /// All of them, for a moment. A panic while they were held ended that turn
-    /// before its commit; what was decided then is decided again.
+    /// All of them, for a moment. Whoever panics while it holds them has changed
+    /// nothing that it has not ordered; what it was about to decide is decided again.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Entry>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }

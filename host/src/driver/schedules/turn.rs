@@ -6,6 +6,7 @@
 use super::queue::Id;
 use super::{Entry, identity, row, run_of};
 use crate::crash;
+use crate::driver::lanes::Entrance;
 use crate::driver::{Driver, Due, StartError, StartRun};
 use crate::store::{self, ScheduleRecord, TickOutcome, TickRecord, Write};
 use segno_engine::event::Cause;
@@ -14,6 +15,7 @@ use segno_engine::schedule::state::{Decision, Named, Outcome};
 use segno_engine::schedule::{Overlap, Schedule};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::error;
 
 /// The most decisions of one turn.
@@ -25,6 +27,9 @@ const TURNS_AT_ONCE: usize = 32;
 /// How long a schedule waits that could not be decided.
 const AGAIN_AFTER_MS: u64 = 1_000;
 
+/// How long one waits whose turn panicked.
+const AGAIN_AFTER_PANIC_MS: u64 = 60_000;
+
 /// An instant for which a run is to start.
 pub(super) struct Wanted<'a> {
     /// The instant.
@@ -35,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub(super) spec: &'a Schedule,
     /// The backfill that asks for it.
     pub(super) backfill: Option<u64>,
+    /// The instant whose run is cancelled for it.
+    pub(super) cancels: Option<Timestamp>,
 }
 
 impl Driver {
@@ -44,7 +51,7 @@ impl Driver {
         let mut turns = 0;
         while !self.is_stopping() {
             while let Some(ended) = queue.pop_ended() {
-                self.hear_of_end(&ended)?;
+                guarded(&ended.schedule, || self.hear_of_end(&ended)).unwrap_or(Ok(()))?;
             }
             let Some(id) = queue.pop_due(self.0.clock.now()) else { return Ok(()) };
             self.take_turn(&id);
@@ -57,28 +64,34 @@ impl Driver {
         Ok(())
     }
 
-    /// Decides a few things that are due for a schedule.
-    pub(super) fn take_turn(&self, id: &Id) {
+    /// Decides a few things that are due for a schedule. Whether another turn may
+    /// decide more now.
+    pub(super) fn take_turn(&self, id: &Id) -> bool {
         let (mut due, mut cancelled) = (VecDeque::new(), Vec::new());
         let now = self.0.clock.now();
-        {
+        let goes_on = {
             let mut all = self.0.schedules.lock();
-            let Some(entry) = all.get_mut(id) else { return };
-            let decided = self
-                .decide_few(id, entry, (&mut cancelled, &mut due))
-                .and_then(|()| self.fill_backfills(id, entry, &mut due));
-            let wake = match decided {
-                Ok(()) => entry.wake(&id.0, now),
-                Err(error) => {
+            let Some(entry) = all.get_mut(id) else { return false };
+            let turn: Option<Result<_, store::Error>> = guarded(id, || {
+                self.decide_few(id, entry, (&mut cancelled, &mut due))?;
+                self.fill_backfills(id, entry, &mut due)?;
+                Ok(entry.wake(&id.0, now))
+            });
+            let wake = match turn {
+                Some(Ok(wake)) => wake,
+                Some(Err(error)) => {
                     error!(schedule = id.1, %error, "a schedule cannot be decided");
                     Some(now.plus_ms(AGAIN_AFTER_MS))
                 }
+                None => Some(now.plus_ms(AGAIN_AFTER_PANIC_MS)),
             };
             self.0.schedules.queue.set(id, wake);
-        }
+            wake.is_some_and(|at| at <= now)
+        };
         crash::point("schedule decided");
         self.cancel_earlier(id, &cancelled, &mut due);
         self.perform(due);
+        goes_on
     }
 
     fn decide_few(
@@ -89,18 +102,14 @@ impl Driver {
     ) -> Result<(), store::Error> {
         let now = self.0.clock.now();
         for _ in 0..DECISIONS_A_TURN {
-            let before = (entry.record.clone(), entry.last.clone());
+            // What goes wrong half-way must leave no trace.
+            let mut decided = entry.clone();
             let identity = identity(&id.0, &id.1);
-            let ScheduleRecord { spec, state, .. } = &mut entry.record;
+            let ScheduleRecord { spec, state, .. } = &mut decided.record;
             let named = Named { schedule: spec, identity: &identity };
             let Some(decision) = state.due(named, now, 1).pop() else { return Ok(()) };
-            match self.order_decision(id, entry, (decision, due)) {
-                Ok(cancels) => cancelled.extend(cancels),
-                Err(error) => {
-                    (entry.record, entry.last) = before;
-                    return Err(error);
-                }
-            }
+            cancelled.extend(self.order_decision(id, &mut decided, (decision, due))?);
+            *entry = decided;
             crash::point("instant ordered");
         }
         Ok(())
@@ -117,11 +126,11 @@ impl Driver {
         let Decision { first, last, count, outcome } = decision;
         match outcome {
             Outcome::Start { cancels } => {
-                let cancels = cancels.map(|at| run_of(&id.0, &id.1, at));
-                entry.record.cancelling.extend(cancels);
                 let run = run_of(&id.0, &id.1, first);
                 let spec = entry.record.spec.clone();
-                let wanted = Wanted { at: first, run, spec: &spec, backfill: None };
+                let wanted = Wanted { at: first, run, spec: &spec, backfill: None, cancels };
+                let cancels = cancels.map(|at| run_of(&id.0, &id.1, at));
+                entry.record.cancelling.extend(cancels);
                 let started = self.order_instant(id, entry, &wanted, due)?;
                 Ok(cancels.filter(|_| started))
             }
@@ -170,6 +179,12 @@ impl Driver {
         let ScheduleRecord { spec, state, .. } = &mut entry.record;
         // There is no run whose end others would have to wait for.
         state.run_ended(Named { schedule: spec, identity: &identity }, wanted.at, 0);
+        if let Some(other) = wanted.cancels {
+            // Nor does the other make room for it.
+            state.open = Some(other);
+            let other = run_of(&id.0, &id.1, other);
+            entry.record.cancelling.retain(|run| *run != other);
+        }
         let mut writes = self.tick(id, entry, (wanted, TickOutcome::Failed(why)))?;
         writes.push(row(&id.0, &entry.record)?);
         self.0.store.commit(writes);
@@ -184,7 +199,7 @@ impl Driver {
         (wanted, writes): (&Wanted<'_>, Vec<Write>),
         due: &mut VecDeque<Due>,
     ) -> Result<bool, StartError> {
-        let Wanted { at, run, spec, backfill } = wanted;
+        let Wanted { at, run, spec, backfill, .. } = wanted;
         let start = StartRun {
             version: entry.selector(),
             cause: Cause::Schedule {
@@ -196,9 +211,13 @@ impl Driver {
             id: Some(*run),
             ..StartRun::new(&entry.record.workflow, params_at(spec, entry.local_name(), *at)?)
         };
-        let at_once = backfill.is_none() && spec.spec().overlap == Overlap::AllowAll;
+        let entrance = match (backfill, spec.spec().overlap) {
+            (None, Overlap::AllowAll) => Entrance::AtOnce,
+            (None, Overlap::CancelOther) => Entrance::InPlaceOf(entry.record.cancelling.clone()),
+            _ => Entrance::InTurn,
+        };
         let (started, _) =
-            self.order_start_then(&id.0, (start, at_once), |_, _| Ok(writes), due)?;
+            self.order_start_then(&id.0, (start, entrance), |_, _| Ok(writes), due)?;
         Ok(started.repeated)
     }
 
@@ -272,6 +291,17 @@ impl Driver {
         };
         self.next_tick(id, entry, tick)
     }
+}
+
+/// Does something for a schedule. A panic ends that alone, and not the turns of
+/// all others: `None`.
+fn guarded<T>(id: &Id, what: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(what)).ok();
+    if done.is_none() {
+        let (tenant, schedule) = id;
+        error!(%tenant, schedule, "a turn of the schedule panicked; the next is in a minute");
+    }
+    done
 }
 
 /// The params of a run for an instant.

@@ -4,6 +4,7 @@
 use super::judge::{Judged, Set};
 use super::{AT_HAND_MAX, State, Trigger};
 use crate::crash;
+use crate::driver::lanes::Entrance;
 use crate::driver::{Driver, Due, StartError, StartRun};
 use crate::store::{self, FiringRecord, Outcome, SignalRecord, SignalUse, Write};
 use segno_engine::id::RunId;
@@ -189,7 +190,8 @@ impl Driver {
         let extra = |run: RunId, repeated: bool| {
             self.used(trigger, (state, offered), set, Outcome::Run { run, repeated })
         };
-        let ordered = self.order_start_then(&trigger.tenant, (start.clone(), false), extra, due);
+        let ordered =
+            self.order_start_then(&trigger.tenant, (start.clone(), Entrance::InTurn), extra, due);
         match ordered {
             Ok((started, _)) => {
                 debug!(trigger = trigger.name(), run = %started.run, "a trigger starts a run");

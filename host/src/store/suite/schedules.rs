@@ -2,12 +2,12 @@
 //! time, backfills by number, and nothing left of one that was deleted.
 
 use super::super::{
-    BackfillRecord, BackfillState, PAGE_LOOKS_MAX, Paging, SCHEDULE_BYTES_MAX, ScheduleRecord,
-    Store, TICK_RETENTION_MS, TICKS_MAX, TickOutcome, TickRecord, Write,
+    BackfillRecord, BackfillState, PAGE_LOOKS_MAX, Paging, PauseOver, SCHEDULE_BYTES_MAX,
+    ScheduleRecord, Store, TICK_RETENTION_MS, TICKS_MAX, TickOutcome, TickRecord, Write,
 };
 use super::{Place, commit, on_every_backend, tenant};
 use segno_engine::id::{RunId, TenantId, Timestamp};
-use segno_engine::schedule::state::ScheduleState;
+use segno_engine::schedule::state::{Paused, ScheduleState};
 use segno_engine::schedule::{Rule, Schedule, Spec};
 
 on_every_backend! {
@@ -31,6 +31,12 @@ fn record(name: &str) -> ScheduleRecord {
         version: "active".to_owned(),
         spec: spec(),
         state: ScheduleState::new(Timestamp(7)),
+        last_pause: Some(PauseOver {
+            paused: Paused { since: Timestamp(4), by: "ada".to_owned(), note: None },
+            ended_at: Timestamp(5),
+            ended_by: "eve".to_owned(),
+            end_note: Some("it is over".to_owned()),
+        }),
         trigger: None,
         cancelling: vec![RunId::new(Timestamp(3), 4)],
         note: Some("for the board".to_owned()),
