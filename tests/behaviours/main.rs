@@ -26,7 +26,7 @@
 //! | 19 | properties | `starts::properties_change_without_a_version_and_count_from_the_next_admission` |
 //! | 20 | a push is checked | `params::a_definition_with_a_mistake_is_refused_and_nothing_is_kept` |
 //! | 21 | cancel, kill and skip go down | `actions::what_ends_a_run_ends_all_below_that_is_waited_for` |
-//! | 22 | a run goes on or begins again | `actions::a_failed_run_goes_on_with_what_is_incomplete_or_begins_again` |
+//! | 22 | a run goes on or begins again | `actions::a_failed_run_goes_on_with_what_is_incomplete_or_begins_again`, `retries::*` |
 //! | 23 | one step again | `actions::a_step_is_tried_again_in_the_run_while_it_is_open_and_takes_it_up_when_it_is_over` |
 //! | 24 | products and concurrency | `loops::a_loop_runs_over_a_product_and_never_more_at_once_than_it_may` |
 //! | 25 | nested loops | `loops::one_iteration_of_a_nested_loop_is_tried_again_and_no_other` |
@@ -56,6 +56,7 @@ mod history;
 mod loops;
 mod params;
 mod permits;
+mod retries;
 mod samples;
 mod schedule_stage;
 mod schedules;

@@ -203,6 +203,11 @@ impl Run {
         self.is_held = is_held;
     }
 
+    /// Says what is around it: a retry of the run there may have changed it.
+    pub fn set_surroundings(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
+    }
+
     /// The steps before which somebody wants the run to stop.
     pub fn breakpoints(&self) -> Arc<BTreeSet<String>> {
         Arc::clone(&self.breakpoints)

@@ -12,6 +12,7 @@ use segno_engine::command::{Retry, RetryTarget, RunEnd};
 use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
+use segno_engine::params::Bound;
 use segno_engine::payload::Payload;
 use segno_engine::run::StepState;
 use segno_engine::scope::Scope as _;
@@ -61,7 +62,7 @@ impl Driver {
         let Some(wanted) = delegation_of(parent, step) else { return };
         let child = wanted.child;
         let outcome = match self.revive(&parent.tenant, child) {
-            Ok(Some(live)) => Ok(self.go_on_with((parent, step), (&wanted, &live), due)),
+            Ok(Some(live)) => self.go_on_with((parent, step), (&wanted, &live), due),
             Ok(None) => self.create_subworkflow(parent, step, &wanted, due),
             Err(error) => return self.cannot_wake(child, &error),
         };
@@ -87,20 +88,27 @@ impl Driver {
         (parent, step): (&Arc<Live>, StepIndex),
         (wanted, live): (&Delegation, &Arc<Live>),
         due: &mut VecDeque<Due>,
-    ) -> Option<RunEnd> {
+    ) -> Result<Option<RunEnd>, Refused> {
         if !wanted.is_sync {
             let end = started(live, wanted.generation);
             self.put_back(live);
-            return Some(end);
+            return Ok(Some(end));
         }
+        let given = match renewed(parent, (wanted, live)) {
+            Ok(given) => given,
+            Err(mistakes) => {
+                self.put_back(live);
+                return Err(user("params", mistakes.join("; ")));
+            }
+        };
         let retry = Retry {
             by: format!("step {step} of {}", parent.id),
             target: wanted.target.clone(),
-            given: None,
+            given,
             queued: false,
             generation: Some(wanted.generation),
         };
-        self.go_on_or_end(live, (wanted.generation, retry), due)
+        Ok(self.go_on_or_end(live, (wanted.generation, retry), due))
     }
 
     /// Makes the run. What is wrong with it is the step's failure.
@@ -112,9 +120,6 @@ impl Driver {
         due: &mut VecDeque<Due>,
     ) -> Result<Option<RunEnd>, Refused> {
         let tenant = &parent.tenant;
-        let user = |reason: &str, message: String| {
-            Refused::Failed(Failure::new(FailureKind::User, reason, message))
-        };
         let selector: VersionSelector = wanted
             .version
             .parse()
@@ -208,16 +213,37 @@ fn bind(
     wanted: &Delegation,
     (version, now): (u64, Timestamp),
 ) -> Result<Given, Vec<String>> {
-    let nothing = Map::new();
-    let object = |payload: &'_ Payload| match payload.value() {
-        Value::Object(fields) => Some(fields.clone()),
-        _ => None,
-    };
-    let explicit = object(&wanted.explicit).unwrap_or_default();
-    let inherited = object(&wanted.inherited).unwrap_or_default();
     let facts = facts(wanted.child, workflow, version, now);
+    let (explicit, inherited) = (object(&wanted.explicit), object(&wanted.inherited));
     let bound = workflow.bind_inherited(&explicit, &inherited, facts)?;
-    Ok(given(bound, &nothing))
+    Ok(given(bound, &Map::new()))
+}
+
+/// The params of a run that is over and goes on, if those that it inherits are
+/// others now.
+fn renewed(
+    parent: &Live,
+    (wanted, live): (&Delegation, &Live),
+) -> Result<Option<Given>, Vec<String>> {
+    let above = parent.lock();
+    let state = live.lock();
+    let run = &state.run;
+    let Some(before) = run.given().filter(|_| !run.status().is_open()) else { return Ok(None) };
+    let bound = Bound { values: before.params.clone(), sources: before.sources.clone() };
+    let handed = (&object(&wanted.explicit), &object(&wanted.inherited));
+    let is_renewed = |name: &str| above.run.is_renewed(name);
+    let bound = run.workflow().rebind_inherited(&bound, handed, &is_renewed, run.run())?;
+    Ok(bound.map(|bound| given(bound, &object(&before.step_params))))
+}
+
+/// The fields of an object; of anything else none.
+fn object(payload: &Payload) -> Map<String, Value> {
+    payload.value().as_object().cloned().unwrap_or_default()
+}
+
+/// Somebody can correct this.
+fn user(reason: &str, message: String) -> Refused {
+    Refused::Failed(Failure::new(FailureKind::User, reason, message))
 }
 
 /// Trying again would give the same.
