@@ -11,7 +11,7 @@
 //! | 4 | a start is idempotent | `starts::a_start_is_idempotent` |
 //! | 5 | results have their statuses | `attempts::every_result_of_a_step_has_its_status_and_is_its_own` |
 //! | 6 | back-off by kind of failure | `attempts::failed_attempts_back_off_by_kind`, `attempts::an_attempt_never_begins_before_its_back_off_is_over` |
-//! | 7 | time-outs | `attempts::a_step_that_takes_too_long_is_really_ended`, `attempts::a_run_that_takes_too_long_ends_with_all_in_it` |
+//! | 7 | time-outs | `attempts::a_step_that_takes_too_long_is_really_ended`, `attempts::a_run_that_takes_too_long_ends_with_all_in_it`, `attempts::a_step_that_gives_no_heartbeat_is_ended_and_one_that_does_lives` |
 //! | 8 | sequential | `starts::a_sequence_runs_one_after_the_other_in_order` |
 //! | 9 | strictly sequential | `starts::a_strict_sequence_stops_behind_a_failure_until_somebody_says_so` |
 //! | 10 | the first only | `starts::the_first_run_keeps_others_out` |

@@ -104,7 +104,9 @@ steps:
 output: { of: '${steps.share.output.of}', name: '${params.name}' }
 ",
     );
-    stage.apply("{ workflow: top, params: { by: 0, name: x }, steps: [{ id: sub, workflow: below }] }");
+    stage.apply(
+        "{ workflow: top, params: { by: 0, name: x }, steps: [{ id: sub, workflow: below }] }",
+    );
     let run = stage.start("top");
     stage.until_step(run, "sub", "running");
     let below = stage.child(run, "sub");
@@ -156,11 +158,50 @@ steps: [{ id: sub, workflow: '${params.which}', version: '${params.version}' }]
     let run = stage.start("choose");
     assert_eq!(stage.play(run), "failed");
     let before = stage.child(run, "sub");
-    let mended = stage.apply("{ workflow: bad, steps: [{ id: a, noop: true }], output: { is: mended } }");
+    let mended =
+        stage.apply("{ workflow: bad, steps: [{ id: a, noop: true }], output: { is: mended } }");
     retry(&stage, run, json!({}));
     assert_eq!(stage.play(run), "failed", "the same run keeps its version");
     assert_eq!(stage.child(run, "sub"), before);
     retry(&stage, run, json!({ "version": mended.to_string() }));
     assert_eq!(stage.play(run), "succeeded");
     assert_eq!(stage.output(run, "sub"), json!({ "is": "mended" }));
+}
+
+#[test]
+fn a_retry_that_can_have_no_params_says_which_run_takes_them() {
+    let stage = Stage::new();
+    stage.apply(
+        "
+workflow: nested
+params: { by: 0 }
+steps:
+  - id: outer
+    foreach: { i: [1] }
+    steps:
+      - { id: nap, sleep: 1h }
+      - id: inner
+        foreach: { x: [1] }
+        steps:
+          - { id: leaf, noop: true, params: { of: '${12 / params.by}' }, retry: 0 }
+",
+    );
+    let run = stage.start("nested");
+    let outer = stage.until(run, "its iteration", |run| !run.iterations_under_way().is_empty());
+    let outer = outer.iteration_id(0, 0);
+    stage.until_step(outer, "inner", "failed");
+    let step = Some("outer[0].inner[0].leaf".to_owned());
+    let inner = stage.iteration(outer, "inner", 0);
+    for (of, step) in [(run, step), (inner, None)] {
+        let refused = stage.try_retry(of, RetryRun { step, ..with(json!({ "by": 4 })) });
+        let refused = refused.expect_err("the run is open").to_string();
+        let expected = format!(
+            "params belong to {run}, of which {outer} is an open iteration; retry {run} with them \
+             once it is over, or this without them"
+        );
+        assert_eq!(refused, expected);
+    }
+    assert_eq!(stage.play(run), "failed");
+    retry(&stage, run, json!({ "by": 4 }));
+    assert_eq!(stage.play(run), "succeeded");
 }

@@ -15,7 +15,7 @@ use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::params::Bound;
 use segno_engine::payload::Payload;
 use segno_engine::run::StepState;
-use segno_engine::scope::Scope as _;
+use segno_engine::scope::{RunFacts, Scope as _};
 use segno_engine::workflow::{StepKind, Workflow};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -35,6 +35,8 @@ struct Delegation {
     /// How often the run was taken up again for the step.
     generation: u32,
     target: RetryTarget,
+    /// When the run above was due.
+    scheduled_at: Timestamp,
 }
 
 /// Why there is no run for a step.
@@ -155,9 +157,16 @@ impl Driver {
         let number = self
             .next_number(&mut starts, tenant, &wanted.workflow)
             .map_err(|error| user("workflow", error.to_string()))?;
-        let (parent_id, depth, generation) = (parent.id, depth + 1, wanted.generation);
-        let origin =
-            Origin::Child { number, given, parent: parent_id, step, root, depth, generation };
+        let origin = Origin::Child {
+            number,
+            given,
+            parent: parent.id,
+            step,
+            root,
+            depth: depth + 1,
+            generation: wanted.generation,
+            scheduled_at: wanted.scheduled_at,
+        };
         // The parent stays locked, so that it cannot be cancelled between the
         // decision that the run is wanted and its appearance.
         let state = parent.lock();
@@ -205,6 +214,7 @@ fn delegation_of(parent: &Live, step: StepIndex) -> Option<Delegation> {
         is_sync: kind.sync,
         generation: known.child_generation,
         target: known.child_target.clone(),
+        scheduled_at: state.run.run().scheduled_at,
     })
 }
 
@@ -214,6 +224,7 @@ fn bind(
     (version, now): (u64, Timestamp),
 ) -> Result<Given, Vec<String>> {
     let facts = facts(wanted.child, workflow, version, now);
+    let facts = RunFacts { scheduled_at: wanted.scheduled_at, ..facts };
     let (explicit, inherited) = (object(&wanted.explicit), object(&wanted.inherited));
     let bound = workflow.bind_inherited(&explicit, &inherited, facts)?;
     Ok(given(bound, &Map::new()))

@@ -24,8 +24,7 @@ pub struct Surroundings {
     pub(super) steps: Arc<BTreeMap<String, Seen>>,
     /// How often the run that somebody started was taken up again.
     pub(super) retries: u32,
-    /// The instant of the schedule that started that run; otherwise when it was
-    /// created.
+    /// When that run was due.
     pub(super) scheduled_at: Option<Timestamp>,
 }
 
