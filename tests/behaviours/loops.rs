@@ -279,7 +279,7 @@ steps:
   - { id: sub, workflow: below, explicit_params: true }
   - id: each
     foreach: { n: [1] }
-    steps: [{ id: sub, workflow: below, explicit_params: true }]
+    steps: [{ id: inside, workflow: below, explicit_params: true }]
   - id: guest
     component: probe@1.0.0
     params: { calls: [{ start: { workflow: below } }, { join: 0 }] }

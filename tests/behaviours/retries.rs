@@ -174,7 +174,7 @@ fn a_retry_that_can_have_no_params_says_which_run_takes_them() {
     stage.apply(
         "
 workflow: nested
-params: { by: 0 }
+params: { by: 1 }
 steps:
   - id: outer
     foreach: { i: [1] }
@@ -186,7 +186,7 @@ steps:
           - { id: leaf, noop: true, params: { of: '${12 / params.by}' }, retry: 0 }
 ",
     );
-    let run = stage.start("nested");
+    let run = stage.start_with("nested", json!({ "by": 0 }));
     let outer = stage.until(run, "its iteration", |run| !run.iterations_under_way().is_empty());
     let outer = outer.iteration_id(0, 0);
     stage.until_step(outer, "inner", "failed");
