@@ -5,7 +5,10 @@ use crate::graph::texts;
 use crate::history::Moment;
 use crate::stage::Stage;
 use segno_engine::event::Event;
+use segno_engine::failure::FailureKind;
+use segno_engine::id::{RunId, StepIndex};
 use segno_host::driver::RunAction;
+use segno_host::sandbox::Phase;
 use serde_json::json;
 
 /// When the attempts of the first step began, and the waits that were promised
@@ -150,6 +153,82 @@ steps:
     assert_eq!(stage.end(run), "failed");
     assert_eq!(stage.statuses(run)["spins"], "timed_out");
     stage.wait_for("its guest is gone", || free() == 32);
+}
+
+/// How an attempt stands: whether it waits for a slot or runs.
+fn phase(stage: &Stage, run: RunId, step: StepIndex) -> Option<Phase> {
+    stage.attempt(run, step).map(|watch| watch.phase())
+}
+
+fn runs(stage: &Stage, run: RunId, step: StepIndex) -> bool {
+    matches!(phase(stage, run, step), Some(Phase::Running { .. }))
+}
+
+#[test]
+fn a_step_that_gives_no_heartbeat_is_ended_and_one_that_does_lives() {
+    let stage = Stage::with(&["hostile", "probe"]);
+    stage.apply(
+        "
+workflow: hearts
+steps:
+  - { id: beats, component: probe@1, params: { calls: [{ beat: 100s }] }, heartbeat_timeout: 30s }
+  - { id: stalls, component: hostile@1, params: { case: spins }, heartbeat_timeout: 30s, retry: { timeout: 1, backoff: { initial: 5s } } }
+",
+    );
+    let run = stage.start("hearts");
+    let heart = || stage.attempt(run, 0).and_then(|watch| watch.heartbeat_ms());
+    let beats =
+        || stage.wait_for("a heartbeat", || heart() == Some(stage.driver().clock().now().0));
+    let later = |seconds: f64| {
+        stage.advance(seconds);
+        beats();
+    };
+    stage.wait_for("its guests run", || runs(&stage, run, 0) && runs(&stage, run, 1));
+    beats();
+    later(20.0);
+    assert_eq!(stage.statuses(run)["stalls"], "running");
+    later(20.0);
+    let known = stage.until_step(run, "stalls", "waiting");
+    let failure = known.steps()[1].last_failure.clone().expect("it gave no heartbeat");
+    assert_eq!((failure.kind, failure.reason.as_str()), (FailureKind::Timeout, "timeout"));
+    assert!(failure.message.starts_with("gave no heartbeat for 30s"), "{failure:?}");
+
+    later(5.0);
+    stage.until(run, "its second attempt", |run| run.steps()[1].attempt == 2);
+    stage.wait_for("its guest runs", || runs(&stage, run, 1));
+    later(20.0);
+    assert_eq!(stage.statuses(run)["stalls"], "running");
+    later(20.0);
+    stage.until_step(run, "stalls", "timed_out");
+    stage.advance(20.0);
+    assert_eq!(stage.end(run), "failed");
+    assert_eq!(stage.statuses(run)["beats"], "succeeded");
+}
+
+#[test]
+fn a_step_that_waits_for_a_slot_need_give_no_heartbeat() {
+    let stage = Stage::with(&["hostile"]).with_slots(1);
+    stage.apply(
+        "{ workflow: spins, steps: [{ id: a, component: hostile@1, params: { case: spins } }] }",
+    );
+    stage.apply(
+        "
+workflow: patient
+steps:
+  - { id: a, component: hostile@1, params: { case: ok }, heartbeat_timeout: 30s }
+",
+    );
+    let spins = stage.start("spins");
+    stage.wait_for("its guest runs", || runs(&stage, spins, 0));
+    let patient = stage.start("patient");
+    stage.wait_for("it is handed on", || phase(&stage, patient, 0) == Some(Phase::Queued));
+    for _ in 0..20 {
+        stage.advance(31.0);
+        assert_eq!(stage.statuses(patient)["a"], "running");
+    }
+    stage.act(spins, RunAction::Cancel);
+    assert_eq!(stage.end(spins), "cancelled");
+    assert_eq!(stage.end(patient), "succeeded");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Loops and subworkflows.
 
-use crate::stage::Stage;
-use segno_engine::event::Event;
-use segno_engine::id::RunId;
-use segno_engine::run::Run;
-use serde_json::{Value, json};
+use crate::stage::{BY, Stage, start_of};
+use segno_engine::event::{Cause, Event};
+use segno_engine::id::{RunId, Timestamp};
+use segno_engine::run::{Run, RunStatus};
+use segno_host::driver::{ForkRun, StartRun};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 fn succeeded(count: u64) -> BTreeMap<String, u64> {
@@ -272,4 +273,61 @@ steps:
     let run = stage.start("wide");
     assert_eq!(stage.end(run), "succeeded");
     assert_eq!(stage.rollup(run), succeeded(6_000));
+}
+
+#[test]
+fn the_instant_of_a_schedule_is_that_of_all_below_the_run_and_of_its_forks() {
+    let stage = Stage::with(&["probe"]);
+    stage.apply(
+        "
+workflow: below
+params: { day: { type: string, value: '${string(date(run.scheduled_at))}' } }
+steps: [{ id: a, noop: true }]
+output: '${params.day}'
+",
+    );
+    stage.apply(
+        "
+workflow: report
+params: { day: { type: string, value: '${string(date(run.scheduled_at))}' } }
+steps:
+  - { id: sub, workflow: below, explicit_params: true }
+  - id: each
+    foreach: { n: [1] }
+    steps: [{ id: inside, workflow: below, explicit_params: true }]
+  - id: guest
+    component: probe@1.0.0
+    params: { calls: [{ start: { workflow: below } }, { join: 0 }] }
+output: ['${params.day}', '${steps.sub.output}', '${steps.each.output[0]}', '${steps.guest.output.gave[1]}']
+",
+    );
+    let days = |run: RunId| {
+        assert_eq!(stage.play(run), "succeeded");
+        let run = stage.run(run);
+        let RunStatus::Succeeded { output } = run.status() else { panic!("it succeeded") };
+        output.value().clone()
+    };
+    let at = Timestamp(1_577_750_400_000);
+    let cause = Cause::Schedule { schedule: "nightly".to_owned(), at, backfill: None, by: None };
+    let start = StartRun { cause, ..start_of("report", json!({})) };
+    let scheduled = stage.try_start(start).expect("it is right").run;
+    let due = "2019-12-31";
+    assert_eq!(days(scheduled), json!([due, due, due, due]));
+    let fork = |of: RunId| {
+        let (params, step_params) = (Map::new(), Map::new());
+        let (by, idempotency_key) = (BY.to_owned(), None);
+        let (from, version) = (None, None);
+        let fork = ForkRun { of, from, version, params, step_params, by, idempotency_key };
+        stage.block(stage.driver().fork(&stage.tenant, fork)).expect("it is allowed").run
+    };
+    let forked = fork(scheduled);
+    assert_eq!(days(forked), json!([due, due, due, due]));
+    assert_eq!(days(fork(forked)), json!([due, due, due, due]));
+
+    // One that nobody scheduled was due when it was created.
+    let today = "2020-01-01";
+    let manual = stage.start("report");
+    assert_eq!(days(manual), json!([today, today, today, today]));
+    stage.advance(86_400.0);
+    assert_eq!(days(fork(manual)), json!([today, today, today, today]));
 }

@@ -11,7 +11,7 @@
 //! | 4 | a start is idempotent | `starts::a_start_is_idempotent` |
 //! | 5 | results have their statuses | `attempts::every_result_of_a_step_has_its_status_and_is_its_own` |
 //! | 6 | back-off by kind of failure | `attempts::failed_attempts_back_off_by_kind`, `attempts::an_attempt_never_begins_before_its_back_off_is_over` |
-//! | 7 | time-outs | `attempts::a_step_that_takes_too_long_is_really_ended`, `attempts::a_run_that_takes_too_long_ends_with_all_in_it` |
+//! | 7 | time-outs | `attempts::a_step_that_takes_too_long_is_really_ended`, `attempts::a_run_that_takes_too_long_ends_with_all_in_it`, `attempts::a_step_that_gives_no_heartbeat_is_ended_and_one_that_does_lives` |
 //! | 8 | sequential | `starts::a_sequence_runs_one_after_the_other_in_order` |
 //! | 9 | strictly sequential | `starts::a_strict_sequence_stops_behind_a_failure_until_somebody_says_so` |
 //! | 10 | the first only | `starts::the_first_run_keeps_others_out` |
@@ -26,7 +26,7 @@
 //! | 19 | properties | `starts::properties_change_without_a_version_and_count_from_the_next_admission` |
 //! | 20 | a push is checked | `params::a_definition_with_a_mistake_is_refused_and_nothing_is_kept` |
 //! | 21 | cancel, kill and skip go down | `actions::what_ends_a_run_ends_all_below_that_is_waited_for` |
-//! | 22 | a run goes on or begins again | `actions::a_failed_run_goes_on_with_what_is_incomplete_or_begins_again` |
+//! | 22 | a run goes on or begins again | `actions::a_failed_run_goes_on_with_what_is_incomplete_or_begins_again`, `retries::*` |
 //! | 23 | one step again | `actions::a_step_is_tried_again_in_the_run_while_it_is_open_and_takes_it_up_when_it_is_over` |
 //! | 24 | products and concurrency | `loops::a_loop_runs_over_a_product_and_never_more_at_once_than_it_may` |
 //! | 25 | nested loops | `loops::one_iteration_of_a_nested_loop_is_tried_again_and_no_other` |
@@ -56,6 +56,7 @@ mod history;
 mod loops;
 mod params;
 mod permits;
+mod retries;
 mod samples;
 mod schedule_changes;
 mod schedule_stage;

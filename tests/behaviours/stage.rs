@@ -15,6 +15,7 @@ use segno_host::driver::{
     ActionError, Applied, Apply, ApplyError, Driver, Publish, RetryRun, RunAction, StartError,
     StartRun, Started,
 };
+use segno_host::sandbox::Watch;
 use segno_host::server::assemble;
 use segno_host::store::Paging;
 use serde_json::{Map, Value};
@@ -43,6 +44,8 @@ pub struct Stage {
     directory: TempDir,
     hand: Arc<ManualClock>,
     pub tenant: TenantId,
+    /// How many attempts may run at once.
+    slots: u32,
     host: Option<Host>,
 }
 
@@ -57,9 +60,17 @@ impl Stage {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let hand = ManualClock::at(NOON);
         let tenant = "default".parse().expect("it is a tenant");
-        let mut stage = Self { directory, hand, tenant, host: None };
+        let mut stage = Self { directory, hand, tenant, slots: 32, host: None };
         stage.open();
         stage
+    }
+
+    /// The same host with so many slots for attempts.
+    pub fn with_slots(mut self, slots: u32) -> Self {
+        self.close();
+        self.slots = slots;
+        self.open();
+        self
     }
 
     /// A host with these examples, as `<name>@1.0.0`.
@@ -80,8 +91,8 @@ impl Stage {
             .build()
             .expect("there is room for two threads");
         let data = self.directory.path().join("data");
-        let config =
-            Config { wait_grace_ms: 0, slots: 32, ..Config::new(data, PathBuf::from(SEGNO)) };
+        let slots = self.slots;
+        let config = Config { wait_grace_ms: 0, slots, ..Config::new(data, PathBuf::from(SEGNO)) };
         let clock = Clock::Manual(Arc::clone(&self.hand));
         let _inside = runtime.enter();
         let driver = assemble(&config, clock).expect("the directory can be used");
@@ -172,6 +183,12 @@ impl Stage {
     fn look(&self, run: RunId) -> Option<Run> {
         let snapshot = self.block(self.driver().snapshot(&self.tenant, run));
         snapshot.expect("the store answers").map(|snapshot| snapshot.run)
+    }
+
+    /// The attempt of a step that has or waits for a slot.
+    pub fn attempt(&self, run: RunId, step: StepIndex) -> Option<Watch> {
+        let snapshot = self.block(self.driver().snapshot(&self.tenant, run));
+        snapshot.expect("the store answers")?.attempts.get(&step).cloned()
     }
 
     /// Waits until a run stands like this, and gives it as it is then.

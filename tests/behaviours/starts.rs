@@ -289,3 +289,15 @@ fn properties_change_without_a_version_and_count_from_the_next_admission() {
         assert_eq!(stage.play(run), "succeeded");
     }
 }
+
+#[test]
+fn a_definition_that_lists_no_tags_takes_away_those_of_its_workflow() {
+    let stage = Stage::new();
+    let tags = |named: &str| {
+        let source = format!("{{ workflow: tagged, {named} steps: [{{ id: a, noop: true }}] }}");
+        stage.try_apply(&source).expect("it is right").record.properties.tags
+    };
+    assert_eq!(tags("tags: [nightly],"), ["nightly"]);
+    assert_eq!(tags(""), ["nightly"], "it names none");
+    assert!(tags("tags: [],").is_empty());
+}

@@ -3,8 +3,9 @@
 
 use segno::prelude::*;
 use segno::workflows::Run;
-use segno::{continuation, http, kv, memo, random, secrets, signals, timers, workflows};
+use segno::{continuation, http, kv, memo, progress, random, secrets, signals, timers, workflows};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What to do.
 #[derive(Debug, Deserialize, Serialize)]
@@ -59,6 +60,8 @@ pub enum Call {
     Unset(String),
     /// Reads a value that workflows share.
     GetShared(String),
+    /// Keeps a processor busy and gives heartbeats until so much time has gone by.
+    Beat(String),
     /// Reads the clock.
     Now(()),
     /// Draws a random number.
@@ -155,6 +158,7 @@ fn make(call: &Call, gave: &[Value]) -> Result<Value> {
         Call::Set(key, value) => kv::set(key, value)?,
         Call::Unset(key) => kv::delete(key)?,
         Call::GetShared(key) => return Ok(kv::namespace("shared").get(key)?.unwrap_or_default()),
+        Call::Beat(time) => beat(timers::duration(time)?),
         Call::Now(()) => return Ok(json!(timers::now_ms())),
         Call::Random(()) => return Ok(json!(random::next_u64())),
         Call::Fail(why) => return Err(retryable!("{why}")),
@@ -165,6 +169,13 @@ fn make(call: &Call, gave: &[Value]) -> Result<Value> {
         Call::Again(_) => {}
     }
     Ok(Value::Null)
+}
+
+fn beat(time: Duration) {
+    let begin = timers::now();
+    while timers::now().duration_since(begin).is_ok_and(|gone| gone < time) {
+        progress::heartbeat();
+    }
 }
 
 fn draw(name: &str) -> u64 {
@@ -231,7 +242,7 @@ mod tests {
         let table =
             include_str!("../README.md").lines().filter_map(|line| line.strip_prefix("| `{"));
         let names: Vec<_> = table.filter_map(|row| row.split('"').nth(1)).collect();
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 17);
         for name in names {
             let error = misread(name);
             assert!(!error.contains("unknown variant"), "{name}: {error}");

@@ -127,6 +127,8 @@ pub struct Backoff {
     pub factor: f64,
     /// The longest wait, in milliseconds.
     pub max_ms: u64,
+    /// Whether only a part of it is waited, from a half to the whole.
+    pub jitter: bool,
 }
 
 impl Default for Retry {
@@ -137,7 +139,7 @@ impl Default for Retry {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { initial_ms: 1_000, factor: 2.0, max_ms: 60_000 }
+        Self { initial_ms: 1_000, factor: 2.0, max_ms: 60_000, jitter: true }
     }
 }
 
@@ -177,14 +179,15 @@ impl Retry {
 }
 
 impl Backoff {
-    /// min(initial × factor^n, max), of which between a half and the whole is
-    /// waited ("equal jitter"): steps that failed together spread out, and none
-    /// comes back at once.
+    /// min(initial × factor^n, max), of which with jitter between a half and the
+    /// whole is waited ("equal jitter"): steps that failed together spread out,
+    /// and none comes back at once.
     fn wait_ms(&self, failures_before: u32, jitter: Jitter) -> u64 {
         let exponent = i32::try_from(failures_before).unwrap_or(i32::MAX);
         let grown = self.initial_ms as f64 * self.factor.powi(exponent);
         let capped = grown.min(self.max_ms as f64);
-        (capped * (0.5 + 0.5 * jitter.0)) as u64
+        let part = if self.jitter { 0.5 + 0.5 * jitter.0 } else { 1.0 };
+        (capped * part) as u64
     }
 }
 
@@ -233,7 +236,7 @@ mod tests {
             (Factor, json!(1.5)),
             (Max, json!(86_400)),
         ];
-        let backoff = Backoff { initial_ms: 30_000, factor: 1.5, max_ms: 86_400_000 };
+        let backoff = Backoff { initial_ms: 30_000, factor: 1.5, max_ms: 86_400_000, jitter: true };
         assert_eq!(resolve(&all), Ok(Retry { user: 0, platform: 99, timeout: 3, backoff }));
         let long = resolve(&[(Initial, json!("5m"))]).expect("it fits");
         assert_eq!((long.backoff.initial_ms, long.backoff.max_ms), (300_000, 300_000));
@@ -274,11 +277,14 @@ mod tests {
 
     #[test]
     fn waits_grow_up_to_the_cap_and_end_with_the_budget() {
-        let backoff = Backoff { initial_ms: 100, factor: 3.0, max_ms: 1_000 };
+        let backoff = Backoff { initial_ms: 100, factor: 3.0, max_ms: 1_000, jitter: true };
         let retry = Retry { user: 4, backoff, ..Retry::default() };
         let waits: Vec<_> = (0..5).map(|failures| wait(&retry, failures, 1.0)).collect();
         assert_eq!(waits, [Some(100), Some(300), Some(900), Some(1_000), None]);
         assert_eq!(wait(&retry, 0, 0.0), Some(50));
+        let exact = Retry { backoff: Backoff { jitter: false, ..retry.backoff.clone() }, ..retry };
+        let waits: Vec<_> = (0..3).map(|failures| wait(&exact, failures, 0.0)).collect();
+        assert_eq!(waits, [Some(100), Some(300), Some(900)]);
     }
 
     #[test]

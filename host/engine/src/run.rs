@@ -9,7 +9,7 @@ pub use self::step::{Iterations, StepRun, StepState};
 pub use self::surroundings::Surroundings;
 
 use crate::command::Rejection;
-use crate::event::{Cause, Event, Given, Origin, Stop};
+use crate::event::{Event, Given, Origin, Stop};
 use crate::failure::Failure;
 use crate::id::{RunId, StepIndex, Timestamp};
 use crate::payload::Payload;
@@ -201,6 +201,11 @@ impl Run {
     /// Says whether a run above it is paused.
     pub fn set_held(&mut self, is_held: bool) {
         self.is_held = is_held;
+    }
+
+    /// Says what is around it: a retry of the run there may have changed it.
+    pub fn set_surroundings(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
     }
 
     /// The steps before which somebody wants the run to stop.
@@ -435,14 +440,10 @@ impl Scope for Run {
 }
 
 impl Run {
-    /// The instant of the schedule that started the run, or the one around it;
-    /// for any other, when it was created.
+    /// The instant of the schedule that started the run, or else when it was
+    /// created; that of the run around it, above it, or that it is a fork of.
     fn scheduled_at(&self) -> Timestamp {
-        let own = match &self.origin {
-            Origin::Start { cause: Cause::Schedule { at, .. }, .. } => Some(*at),
-            _ => None,
-        };
-        own.or(self.surroundings.scheduled_at).unwrap_or(self.created_at)
+        self.origin.scheduled_at().or(self.surroundings.scheduled_at).unwrap_or(self.created_at)
     }
 }
 

@@ -140,8 +140,8 @@ pub struct RunFacts<'a> {
     pub version: u64,
     /// `run.created_at`.
     pub created_at: Timestamp,
-    /// `run.scheduled_at`: the instant of the schedule that started it, and for
-    /// any other run when it was created.
+    /// `run.scheduled_at`: the instant of the schedule that started it, and else
+    /// when it was created; a part or a fork of another run has that run's.
     pub scheduled_at: Timestamp,
     /// `run.retries`: how often the run was taken up again.
     pub retries: u32,

@@ -22,8 +22,9 @@ pub struct Workflow {
     pub description: Option<String>,
     /// Who answers for it.
     pub owner: Option<String>,
-    /// What it is found by, and whose permits all its steps need.
-    pub tags: Vec<String>,
+    /// What it is found by, and whose permits all its steps need; `None` where
+    /// it does not say.
+    pub tags: Option<Vec<String>>,
     /// Which of its runs go on at once. A property of the workflow: the last
     /// version that says it sets it.
     pub run_strategy: Option<RunStrategy>,

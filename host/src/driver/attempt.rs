@@ -196,9 +196,9 @@ impl Driver {
     }
 
     /// Returns when an attempt has gone without a heartbeat for too long. While
-    /// it waits it need not give one.
+    /// it waits, for a slot too, it need not give one.
     async fn heart_stops(&self, work: &Work, patience_ms: u64) -> Failure {
-        let mut last = self.0.clock.now();
+        let mut last = Timestamp(work.watch.begun().await);
         loop {
             self.0.clock.sleep_until(last.plus_ms(patience_ms)).await;
             let beat = work.watch.heartbeat_ms().map_or(last, Timestamp);

@@ -13,9 +13,10 @@ use crate::store;
 use segno_engine::command::{Command, RunEnd};
 use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::failure::Failure;
-use segno_engine::id::{RunId, StepIndex, TenantId};
+use segno_engine::id::{RunId, StepIndex, TenantId, Timestamp};
 use segno_engine::params::ParamSource;
 use segno_engine::run::{Run, Surroundings};
+use segno_engine::scope::{RunFacts, Scope as _};
 use segno_engine::workflow::{Body, Workflow};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ struct Wanted {
     given: Given,
     root: RunId,
     depth: u32,
+    scheduled_at: Timestamp,
 }
 
 impl Player {
@@ -99,7 +101,9 @@ impl Player {
             return Ok(refused("limit", message));
         }
         let id = RunId::started_by(self.live.id, self.step, entry.sequence, &entry.hash);
+        let scheduled_at = self.live.lock().run.run().scheduled_at;
         let facts = facts(id, &workflow, version, self.driver.0.clock.now());
+        let facts = RunFacts { scheduled_at, ..facts };
         let given = match workflow.bind(&given, ParamSource::Parent, facts) {
             Ok(bound) => super::start::given(bound, &Map::new()),
             Err(problems) => {
@@ -107,7 +111,8 @@ impl Player {
                 return Ok(refused("invalid", message));
             }
         };
-        Ok(Ok(Wanted { id, workflow, version, given, root, depth: depth + 1 }))
+        let depth = depth + 1;
+        Ok(Ok(Wanted { id, workflow, version, given, root, depth, scheduled_at }))
     }
 
     /// One commit has the new run, its parent's knowledge of it, and the call.
@@ -120,14 +125,16 @@ impl Player {
         let driver = &self.driver;
         let mut starts = driver.lock_starts();
         let mut state = self.live.lock();
-        let Wanted { id, workflow, version, given, root, depth } = wanted;
+        let Wanted { id, workflow, version, given, root, depth, scheduled_at } = wanted;
         if !state.run.is_running(self.step, self.attempt) {
             return Err(Gone::Unwanted);
         }
         let number = driver.next_number(&mut starts, self.tenant(), &workflow.name);
         let number = number.map_err(|error| broken(&error))?;
         let (parent, step) = (self.live.id, self.step);
-        let origin = Origin::Child { number, given, parent, step, root, depth, generation: 0 };
+        let generation = 0;
+        let origin =
+            Origin::Child { number, given, parent, step, root, depth, generation, scheduled_at };
         let new = NewRun::of((id, workflow, version), origin);
         let now = driver.0.clock.now();
         let prepared = driver.prepare_run(&mut starts, self.tenant(), (new, now), due);

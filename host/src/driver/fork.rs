@@ -7,6 +7,7 @@ use super::{Driver, Error, StartError, StartRun, Started, VersionSelector};
 use segno_engine::event::Cause;
 use segno_engine::id::{RunId, TenantId};
 use segno_engine::params::{Bound, ParamSource};
+use segno_engine::scope::Scope as _;
 use segno_engine::workflow::Workflow;
 use serde_json::{Map, Value};
 
@@ -64,7 +65,13 @@ impl Driver {
             params: fork.params,
             before: Some(before),
             step_params: fork.step_params,
-            cause: Cause::Fork { by: fork.by, of: fork.of, from, carried },
+            cause: Cause::Fork {
+                by: fork.by,
+                of: fork.of,
+                from,
+                carried,
+                scheduled_at: old.run().scheduled_at,
+            },
             idempotency_key: fork.idempotency_key,
             id: None,
         };

@@ -30,6 +30,10 @@ impl Driver {
                     let mut below = live.lock();
                     below.run.set_held(state.run.is_on_hold());
                     below.run.set_breakpoints(state.run.breakpoints());
+                    if !below.run.status().is_open() {
+                        // It may be in memory since before the params changed.
+                        below.run.set_surroundings(state.run.surroundings_of(step));
+                    }
                 }
                 if let Some(end) = self.go_on_or_end(&live, (generation, retry), due) {
                     self.end_iteration(parent, (step, index), end, due);

@@ -93,12 +93,9 @@ impl Driver {
         let Aim { run, target } = self.raise(tenant, aim)?;
         let live = self.revive(tenant, run)?.ok_or(Error::NoSuchRun(run))?;
         let has_params = !(retry.params.is_empty() && retry.step_params.is_empty());
-        let is_allowed = numbered == run;
-        if has_params && !is_allowed {
+        if has_params && numbered != run {
             self.put_back(&live);
-            return Err(ActionError::NotAllowed(format!(
-                "params belong to {run}, which goes on; retry that run with them"
-            )));
+            return Err(self.params_belong_elsewhere(tenant, run)?);
         }
         let given = match has_params.then(|| rebind(&live, retry)).transpose() {
             Ok(given) => given,
@@ -121,6 +118,22 @@ impl Driver {
         ticket.durable().await?;
         self.rest(&live);
         Ok(run)
+    }
+
+    /// Why a retry that goes on from `run` can have no params.
+    fn params_belong_elsewhere(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+    ) -> Result<ActionError, ActionError> {
+        let takes = self.numbered_above(tenant, run)?;
+        Ok(ActionError::NotAllowed(match takes == run {
+            true => format!("params belong to {run}, which goes on; retry that run with them"),
+            false => format!(
+                "params belong to {takes}, of which {run} is an open iteration; retry {takes} with \
+                 them once it is over, or this without them"
+            ),
+        }))
     }
 
     /// Lets a run go on, in its turn.

@@ -259,12 +259,8 @@ impl Driver {
         let Selected { version, workflow, .. } = selected;
         let id = start.id.unwrap_or_else(|| self.0.clock.new_run_id());
         let now = self.0.clock.now();
-        let facts = match start.cause {
-            Cause::Schedule { at, .. } => {
-                RunFacts { scheduled_at: at, ..facts(id, &workflow, version, now) }
-            }
-            _ => facts(id, &workflow, version, now),
-        };
+        let scheduled_at = start.cause.scheduled_at().unwrap_or(now);
+        let facts = RunFacts { scheduled_at, ..facts(id, &workflow, version, now) };
         let bound = match &start.before {
             Some(before) => workflow.rebind(&before.params, &start.params, start.source(), facts),
             None => workflow.bind(&start.params, start.source(), facts),

@@ -12,9 +12,10 @@ use segno_engine::command::{Retry, RetryTarget, RunEnd};
 use segno_engine::event::{Given, IterationResult, Origin};
 use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
+use segno_engine::params::Bound;
 use segno_engine::payload::Payload;
 use segno_engine::run::StepState;
-use segno_engine::scope::Scope as _;
+use segno_engine::scope::{RunFacts, Scope as _};
 use segno_engine::workflow::{StepKind, Workflow};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -34,6 +35,8 @@ struct Delegation {
     /// How often the run was taken up again for the step.
     generation: u32,
     target: RetryTarget,
+    /// When the run above was due.
+    scheduled_at: Timestamp,
 }
 
 /// Why there is no run for a step.
@@ -61,7 +64,7 @@ impl Driver {
         let Some(wanted) = delegation_of(parent, step) else { return };
         let child = wanted.child;
         let outcome = match self.revive(&parent.tenant, child) {
-            Ok(Some(live)) => Ok(self.go_on_with((parent, step), (&wanted, &live), due)),
+            Ok(Some(live)) => self.go_on_with((parent, step), (&wanted, &live), due),
             Ok(None) => self.create_subworkflow(parent, step, &wanted, due),
             Err(error) => return self.cannot_wake(child, &error),
         };
@@ -87,20 +90,27 @@ impl Driver {
         (parent, step): (&Arc<Live>, StepIndex),
         (wanted, live): (&Delegation, &Arc<Live>),
         due: &mut VecDeque<Due>,
-    ) -> Option<RunEnd> {
+    ) -> Result<Option<RunEnd>, Refused> {
         if !wanted.is_sync {
             let end = started(live, wanted.generation);
             self.put_back(live);
-            return Some(end);
+            return Ok(Some(end));
         }
+        let given = match renewed(parent, (wanted, live)) {
+            Ok(given) => given,
+            Err(mistakes) => {
+                self.put_back(live);
+                return Err(user("params", mistakes.join("; ")));
+            }
+        };
         let retry = Retry {
             by: format!("step {step} of {}", parent.id),
             target: wanted.target.clone(),
-            given: None,
+            given,
             queued: false,
             generation: Some(wanted.generation),
         };
-        self.go_on_or_end(live, (wanted.generation, retry), due)
+        Ok(self.go_on_or_end(live, (wanted.generation, retry), due))
     }
 
     /// Makes the run. What is wrong with it is the step's failure.
@@ -112,9 +122,6 @@ impl Driver {
         due: &mut VecDeque<Due>,
     ) -> Result<Option<RunEnd>, Refused> {
         let tenant = &parent.tenant;
-        let user = |reason: &str, message: String| {
-            Refused::Failed(Failure::new(FailureKind::User, reason, message))
-        };
         let selector: VersionSelector = wanted
             .version
             .parse()
@@ -150,9 +157,16 @@ impl Driver {
         let number = self
             .next_number(&mut starts, tenant, &wanted.workflow)
             .map_err(|error| user("workflow", error.to_string()))?;
-        let (parent_id, depth, generation) = (parent.id, depth + 1, wanted.generation);
-        let origin =
-            Origin::Child { number, given, parent: parent_id, step, root, depth, generation };
+        let origin = Origin::Child {
+            number,
+            given,
+            parent: parent.id,
+            step,
+            root,
+            depth: depth + 1,
+            generation: wanted.generation,
+            scheduled_at: wanted.scheduled_at,
+        };
         // The parent stays locked, so that it cannot be cancelled between the
         // decision that the run is wanted and its appearance.
         let state = parent.lock();
@@ -200,6 +214,7 @@ fn delegation_of(parent: &Live, step: StepIndex) -> Option<Delegation> {
         is_sync: kind.sync,
         generation: known.child_generation,
         target: known.child_target.clone(),
+        scheduled_at: state.run.run().scheduled_at,
     })
 }
 
@@ -208,16 +223,38 @@ fn bind(
     wanted: &Delegation,
     (version, now): (u64, Timestamp),
 ) -> Result<Given, Vec<String>> {
-    let nothing = Map::new();
-    let object = |payload: &'_ Payload| match payload.value() {
-        Value::Object(fields) => Some(fields.clone()),
-        _ => None,
-    };
-    let explicit = object(&wanted.explicit).unwrap_or_default();
-    let inherited = object(&wanted.inherited).unwrap_or_default();
     let facts = facts(wanted.child, workflow, version, now);
+    let facts = RunFacts { scheduled_at: wanted.scheduled_at, ..facts };
+    let (explicit, inherited) = (object(&wanted.explicit), object(&wanted.inherited));
     let bound = workflow.bind_inherited(&explicit, &inherited, facts)?;
-    Ok(given(bound, &nothing))
+    Ok(given(bound, &Map::new()))
+}
+
+/// The params of a run that is over and goes on, if those that it inherits are
+/// others now.
+fn renewed(
+    parent: &Live,
+    (wanted, live): (&Delegation, &Live),
+) -> Result<Option<Given>, Vec<String>> {
+    let above = parent.lock();
+    let state = live.lock();
+    let run = &state.run;
+    let Some(before) = run.given().filter(|_| !run.status().is_open()) else { return Ok(None) };
+    let bound = Bound { values: before.params.clone(), sources: before.sources.clone() };
+    let handed = (&object(&wanted.explicit), &object(&wanted.inherited));
+    let is_renewed = |name: &str| above.run.is_renewed(name);
+    let bound = run.workflow().rebind_inherited(&bound, handed, &is_renewed, run.run())?;
+    Ok(bound.map(|bound| given(bound, &object(&before.step_params))))
+}
+
+/// The fields of an object; of anything else none.
+fn object(payload: &Payload) -> Map<String, Value> {
+    payload.value().as_object().cloned().unwrap_or_default()
+}
+
+/// Somebody can correct this.
+fn user(reason: &str, message: String) -> Refused {
+    Refused::Failed(Failure::new(FailureKind::User, reason, message))
 }
 
 /// Trying again would give the same.

@@ -5,6 +5,7 @@ use super::log::{Level, Log, LogLine};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use tokio::sync::Notify;
 
 /// A handle to one attempt, cheap to clone. Make a new one for each attempt.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,8 @@ struct State {
     host_calls: AtomicU64,
     heartbeat_ms: AtomicU64,
     live: Mutex<Live>,
+    /// Told when the attempt gets its slot.
+    begun: Notify,
 }
 
 /// What changes as a whole.
@@ -124,6 +127,20 @@ impl Watch {
         let mut live = self.live();
         live.phase = Phase::Running { since_ms: now_ms };
         live.log = Log::new(log_bytes_max);
+        drop(live);
+        self.0.begun.notify_waiters();
+    }
+
+    /// Waits until the attempt runs; since when it does, in milliseconds since
+    /// 1970. Of one that ends before, nothing comes.
+    pub async fn begun(&self) -> u64 {
+        loop {
+            let begun = self.0.begun.notified();
+            if let Phase::Running { since_ms } = self.phase() {
+                return since_ms;
+            }
+            begun.await;
+        }
     }
 
     /// The attempt is over; returns its lines and how many didn't fit.

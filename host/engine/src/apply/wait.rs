@@ -49,6 +49,7 @@ impl Run {
         step.attempt_at = at;
         step.since = at;
         let (workflow, version) = (workflow.clone(), version.clone());
+        step.child_of = Some(Box::new((workflow.clone(), version.clone())));
         step.state = StepState::Delegated { child, workflow, version };
         self.set_timeout(at, place);
     }

@@ -19,7 +19,7 @@ pub(super) struct Draft {
     pub(super) name: String,
     pub(super) description: Option<String>,
     pub(super) owner: Option<String>,
-    pub(super) tags: Vec<String>,
+    pub(super) tags: Option<Vec<String>>,
     pub(super) run_strategy: Option<RunStrategy>,
     pub(super) step_concurrency: Option<u32>,
     pub(super) run_step_concurrency: Option<u32>,

@@ -1,6 +1,6 @@
 //! How often a step is tried again: `retry: 3`, or
 //! `retry: { user: 3, backoff: { initial: 1s, factor: 2, max: 1m } }`. Each
-//! number may be an expression.
+//! number may be an expression. With `jitter: false` waits are exact.
 
 use super::draft::Use;
 use super::field::{Field, Fields, Keys};
@@ -15,7 +15,7 @@ const KEYS: Keys =
     Keys { of: "retry", known: &["user", "platform", "timeout", "backoff"], planned: &[] };
 
 const BACKOFF_KEYS: Keys =
-    Keys { of: "backoff", known: &["initial", "factor", "max"], planned: &[] };
+    Keys { of: "backoff", known: &["initial", "factor", "max", "jitter"], planned: &[] };
 
 /// Reads `retry`. What is not said is as it is without it.
 pub(super) fn read(
@@ -92,6 +92,8 @@ impl Parts<'_, '_> {
         if let Some(field) = fields.get("factor") {
             self.factor(&field);
         }
+        let jitter = fields.get("jitter").and_then(|it| it.flag(&mut self.reader.problems));
+        self.rule.fixed.backoff.jitter = jitter.unwrap_or(true);
     }
 
     /// Reads a wait; `None` if it is not written as such.

@@ -45,7 +45,7 @@ pub(super) fn read(root: &Node, reader: &mut Reader<'_>) -> Draft {
         ..Draft::default()
     };
     if let Some(field) = fields.get("tags") {
-        draft.tags = tags::read(&field, reader);
+        draft.tags = Some(tags::read(&field, reader));
     }
     if let Some(field) = fields.get("run_strategy") {
         draft.run_strategy = strategy::read(&field, reader);

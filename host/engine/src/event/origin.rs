@@ -51,6 +51,8 @@ pub enum Origin {
         depth: u32,
         /// Which retry of its step it was created for, 0 for none.
         generation: u32,
+        /// When the run of that step was due.
+        scheduled_at: Timestamp,
     },
 }
 
@@ -77,6 +79,16 @@ impl Origin {
         match self {
             Self::Child { depth, .. } => *depth,
             Self::Start { .. } | Self::Iteration { .. } => 0,
+        }
+    }
+
+    /// When the run was due, if that was before it was created. An iteration
+    /// does not know it.
+    pub fn scheduled_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Start { cause, .. } => cause.scheduled_at(),
+            Self::Child { scheduled_at, .. } => Some(*scheduled_at),
+            Self::Iteration { .. } => None,
         }
     }
 }
@@ -119,6 +131,8 @@ pub enum Cause {
         from: String,
         /// What it takes over.
         carried: Vec<Carried>,
+        /// When the other run was due.
+        scheduled_at: Timestamp,
     },
     /// A schedule, for one of its instants.
     Schedule {
@@ -138,6 +152,17 @@ pub enum Cause {
         /// Name and sequence of each signal, in the order that the trigger has.
         signals: Vec<(String, u64)>,
     },
+}
+
+impl Cause {
+    /// When the run was due, if that was before it was created.
+    pub fn scheduled_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Schedule { at, .. } => Some(*at),
+            Self::Fork { scheduled_at, .. } => Some(*scheduled_at),
+            Self::Manual { .. } | Self::Signal { .. } => None,
+        }
+    }
 }
 
 /// A step that a forked run takes over.

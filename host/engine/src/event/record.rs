@@ -14,7 +14,7 @@ pub struct Record {
 }
 
 /// The first byte of an encoded record: the format of the rest.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 /// A record that is not what this version writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

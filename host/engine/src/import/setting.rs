@@ -169,6 +169,7 @@ fn waits(context: &mut Context, backoff: &Value, place: &str) -> Block {
     if is_fixed {
         waits.put("factor", Yaml::whole(1));
         waits.put("max", initial);
+        waits.put("jitter", Yaml::bool(false));
     } else {
         waits.put("factor", part("exponent").unwrap_or(Yaml::whole(2)));
         waits.put("max", wait(part("limit_in_secs").unwrap_or(Yaml::whole(DEFAULTS[0].1 as i64))));

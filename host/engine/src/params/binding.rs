@@ -38,6 +38,14 @@ struct Given<'g> {
     source: ParamSource,
 }
 
+impl<'g> Given<'g> {
+    /// What a param takes over.
+    fn inherits(self, param: &Param) -> Option<&'g Value> {
+        let inherited = self.inherited?.get(&param.name);
+        inherited.filter(|_| self.source.may_change(param.mode))
+    }
+}
+
 impl Workflow {
     /// The params of a new run: what it is given, and for the rest the values of
     /// the definition, in its order. A map that is given for a `map<…>` is
@@ -91,6 +99,44 @@ impl Workflow {
         run: RunFacts<'_>,
     ) -> Result<Bound, Vec<String>> {
         bind(self, Some(before), Given { named: given, inherited: None, source }, run)
+    }
+
+    /// The params of a run that is taken up again for the one that hands its own
+    /// on to it, as with [`Workflow::bind_inherited`]; `None` if they stay as
+    /// they were `before`. What somebody gave this run itself stays, too, unless
+    /// a retry `renewed` the param above it; and what no retry may change.
+    ///
+    /// # Errors
+    /// As for [`Workflow::bind`].
+    pub fn rebind_inherited(
+        &self,
+        before: &Bound,
+        (explicit, inherited): (&Map<String, Value>, &Map<String, Value>),
+        renewed: &dyn Fn(&str) -> bool,
+        run: RunFacts<'_>,
+    ) -> Result<Option<Bound>, Vec<String>> {
+        let mut changed = Map::new();
+        for (place, param) in self.params.iter().enumerate() {
+            let name = &param.name;
+            let Some(value) = inherited.get(name).filter(|_| !explicit.contains_key(name)) else {
+                continue;
+            };
+            let own = before.sources.get(place) == Some(&Some(ParamSource::Retry));
+            if !ParamSource::Retry.may_change(param.mode) || (own && !renewed(name)) {
+                continue;
+            }
+            // What does not fit is found when it is bound.
+            let bound = given_value(&param.kind, value, constant(param));
+            if bound.ok().as_ref().map(Payload::value) != before.value(name) {
+                changed.insert(name.clone(), value.clone());
+            }
+        }
+        if changed.is_empty() {
+            return Ok(None);
+        }
+        let source = ParamSource::Parent;
+        let given = Given { named: &Map::new(), inherited: Some(&changed), source };
+        bind(self, Some(before), given, run).map(Some)
     }
 }
 
@@ -242,7 +288,12 @@ fn anew<'w>(
 }
 
 fn is_named(given: Given<'_>, param: &Param) -> bool {
-    given.named.contains_key(&param.name)
+    given.named.contains_key(&param.name) || given.inherits(param).is_some()
+}
+
+/// The value in the definition, if it is written out.
+fn constant(param: &Param) -> Option<&Value> {
+    param.value.as_ref().and_then(Template::constant).map(Payload::value)
 }
 
 /// What is known of a param before any expression is evaluated. `earlier` is its
@@ -254,7 +305,7 @@ fn slot<'w>(
     anew: &BTreeSet<&str>,
 ) -> Result<Slot<'w>, String> {
     let Param { name, kind, value, mode, .. } = param;
-    let constant = value.as_ref().and_then(Template::constant).map(Payload::value);
+    let constant = constant(param);
     if let Some(named) = given.named.get(name) {
         if let Some(refusal) = given.source.refused(*mode) {
             return Err(format!("{name}: {refusal}"));
@@ -267,8 +318,7 @@ fn slot<'w>(
         let value = given_value(kind, named, base).map_err(|mistake| placed(name, &mistake))?;
         return Ok(Slot::Known(value, given.source));
     }
-    let inherited = given.inherited.and_then(|inherited| inherited.get(name));
-    if let Some(inherited) = inherited.filter(|_| given.source.may_change(*mode)) {
+    if let Some(inherited) = given.inherits(param) {
         let value = given_value(kind, inherited, constant).map_err(|mistake| {
             let remedy = "it is handed on from the parent; name it there, or use explicit_params";
             format!("{}; {remedy}", placed(name, &mistake))

@@ -31,7 +31,7 @@ fn workflow(params: &[(&str, Value)]) -> Workflow {
         name: "w".to_owned(),
         description: None,
         owner: None,
-        tags: Vec::new(),
+        tags: None,
         run_strategy: None,
         step_concurrency: None,
         run_step_concurrency: None,
@@ -217,6 +217,33 @@ fn modes_say_who_may_change_a_param() {
     let bound = workflow.rebind(&before, &some, ParamSource::Fork, facts()).expect("it is right");
     assert_eq!(bound.values.text(), r#"{"a":2,"b":2,"c":1,"d":1,"e":1}"#);
     assert_eq!(bound.sources[1..3], [Some(ParamSource::Fork), Some(ParamSource::Definition)]);
+}
+
+#[test]
+fn what_is_handed_on_again_reaches_what_a_retry_may_change() {
+    let workflow = of_every_mode();
+    let nothing = Map::new();
+    let before = workflow.bind_inherited(&nothing, &map(&json!({"a": 2, "b": 2})), facts());
+    let before = before.expect("it is right");
+    let again = |before: &Bound, inherited: &Value, renewed: bool| {
+        let handed = (&map(&json!({"b": 9})), &map(inherited));
+        workflow.rebind_inherited(before, handed, &|_| renewed, facts())
+    };
+    let same = json!({"a": 2, "b": 3, "d": 2, "e": 2, "other": 2});
+    assert_eq!(again(&before, &same, true), Ok(None));
+    let bound = again(&before, &json!({"a": 5, "c": 5}), false).expect("it is right");
+    let bound = bound.expect("one is another");
+    assert_eq!(bound.values.text(), r#"{"a":5,"b":2,"c":1,"d":1,"e":1}"#);
+    assert_eq!(bound.sources[0], Some(ParamSource::Parent));
+    // What was given to the run itself.
+    let own = map(&json!({"a": 7}));
+    let own = workflow.rebind(&before, &own, ParamSource::Retry, facts()).expect("it is right");
+    assert_eq!(again(&own, &json!({"a": 5}), false), Ok(None));
+    let bound = again(&own, &json!({"a": 5}), true).expect("it is right").expect("another");
+    assert_eq!(bound.values.text(), r#"{"a":5,"b":2,"c":1,"d":1,"e":1}"#);
+    let expected = "a is \"x\", expected int; it is handed on from the parent; name it there, or use \
+                    explicit_params";
+    assert_eq!(again(&before, &json!({"a": "x"}), false), Err(vec![expected.to_owned()]));
 }
 
 #[test]

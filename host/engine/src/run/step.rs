@@ -51,6 +51,8 @@ pub struct StepRun {
     pub usage: Usage,
     /// The run of its subworkflow, once there is one.
     pub child: Option<RunId>,
+    /// The workflow and the version that were asked for when it was made.
+    pub(crate) child_of: Option<Box<(String, String)>>,
     /// How often that run was taken up again for this step.
     pub child_generation: u32,
     /// What of that run was taken up again the last time.
@@ -218,6 +220,7 @@ impl StepRun {
             last_failure: None,
             usage: Usage::default(),
             child: None,
+            child_of: None,
             child_generation: 0,
             child_target: RetryTarget::Incomplete,
             below: Rollup::default(),

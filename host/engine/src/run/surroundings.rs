@@ -4,6 +4,7 @@
 use super::{Iterations, Run};
 use crate::event::{Given, Origin};
 use crate::id::{RunId, StepIndex, Timestamp};
+use crate::params::ParamSource;
 use crate::payload::Payload;
 use crate::scope::Scope;
 use crate::workflow::StepKind;
@@ -16,13 +17,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     pub(super) params: Payload,
+    /// Where each comes from, in the order of the definition.
+    pub(super) sources: Arc<[Option<ParamSource>]>,
     /// What was given for single steps, by id.
     pub(super) step_params: Payload,
     pub(super) steps: Arc<BTreeMap<String, Seen>>,
     /// How often the run that somebody started was taken up again.
     pub(super) retries: u32,
-    /// The instant of the schedule that started that run; otherwise when it was
-    /// created.
+    /// When that run was due.
     pub(super) scheduled_at: Option<Timestamp>,
 }
 
@@ -39,6 +41,7 @@ impl Surroundings {
     pub fn of_root(given: &Given) -> Self {
         Self {
             params: given.params.clone(),
+            sources: given.sources.clone().into(),
             step_params: given.step_params.clone(),
             steps: Arc::default(),
             retries: 0,
@@ -54,6 +57,7 @@ impl Surroundings {
     /// What a retry changes.
     pub(crate) fn take(&mut self, given: &Given) {
         self.params = given.params.clone();
+        self.sources = given.sources.clone().into();
         self.step_params = given.step_params.clone();
     }
 
@@ -84,6 +88,13 @@ impl Run {
             scheduled_at: Some(run.scheduled_at),
             ..self.surroundings.clone()
         }
+    }
+
+    /// Whether a retry of this run, or of the one around it, gave this param.
+    pub fn is_renewed(&self, param: &str) -> bool {
+        let place = self.workflow.params.iter().position(|known| known.name == param);
+        let source = place.and_then(|place| self.surroundings.sources.get(place));
+        source == Some(&Some(ParamSource::Retry))
     }
 
     /// The run that iteration `index` of `step` is.

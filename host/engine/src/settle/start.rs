@@ -138,9 +138,13 @@ fn delegated(
     let version = text("version", &other.version)?;
     // A retry goes on with the run that it had, unless it is to be another or
     // that one is still being cancelled.
-    let is_same = before.keeps_journal && before.input.as_ref() == Some(input);
+    let wanted = (workflow, version);
+    let is_same = before.keeps_journal
+        && before.input.as_ref() == Some(input)
+        && before.child_of.as_deref() == Some(&wanted);
     let known = before.child.filter(|child| is_same && !run.children().contains_key(child));
     let attempt = u64::from(before.attempt) + 1;
     let child = known.unwrap_or_else(|| RunId::started_by(run.id(), step, attempt, b"workflow"));
+    let (workflow, version) = wanted;
     Ok(Event::SubworkflowStarted { step, child, workflow, version })
 }

@@ -83,6 +83,7 @@ impl History {
                 root: parent,
                 depth: 1,
                 generation: 0,
+                scheduled_at: Timestamp(1),
             },
             false => {
                 let cause = Cause::Manual { by: "somebody".to_owned() };

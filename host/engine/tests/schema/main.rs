@@ -299,7 +299,7 @@ fn both_have_the_same_defaults() {
     for key in ["user", "platform", "timeout"] {
         retry[key] = default(&format!("retry/properties/{key}"));
     }
-    for key in ["initial", "factor", "max"] {
+    for key in ["initial", "factor", "max", "jitter"] {
         retry["backoff"][key] = default(&format!("backoff/properties/{key}"));
     }
     let workflow = check(&definition.to_string()).expect("defaults are allowed");

@@ -40,7 +40,7 @@ pub fn full() -> Value {
                 "tags": ["warehouse"],
                 "retry": {
                     "user": 1, "platform": 1, "timeout": 1,
-                    "backoff": { "initial": "1s", "factor": 1.5, "max": "1m" }
+                    "backoff": { "initial": "1s", "factor": 1.5, "max": "1m", "jitter": false }
                 },
                 "limits": {
                     "memory": "1MiB", "table_elements": 1, "cpu": "1s", "wall": "1s", "handles": 1,

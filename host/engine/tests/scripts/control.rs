@@ -28,6 +28,7 @@
 
 use crate::stage::{ended, parse, payload, split};
 use segno_engine::command::{Command, Retry, RetryTarget, RunEnd, StepAction};
+use segno_engine::event::Given;
 use segno_engine::id::StepIndex;
 use segno_engine::run::{Run, StepRun};
 
@@ -90,8 +91,15 @@ pub fn command(line: &str, run: &Run, step: &dyn Fn(&str) -> StepIndex) -> Optio
                 Some(target) => (true, target.trim()),
                 None => (false, rest),
             };
+            let (given, target) = match target.strip_prefix("with ") {
+                Some(rest) => {
+                    let (params, target) = rest.split_once('}').expect("params end with a brace");
+                    (Some(Given::params(payload(&format!("{params}}}")))), target.trim())
+                }
+                None => (None, target),
+            };
             let target = target_of(target, step);
-            Command::Retry(Box::new(Retry { by, target, given: None, queued, generation: None }))
+            Command::Retry(Box::new(Retry { by, target, given, queued, generation: None }))
         }
         _ => return None,
     })

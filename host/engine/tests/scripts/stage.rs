@@ -40,6 +40,7 @@ use segno_engine::failure::{Failure, FailureKind};
 use segno_engine::id::{RunId, StepIndex, Timestamp};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, Surroundings};
+use segno_engine::scope::Scope as _;
 use segno_engine::usage::Usage;
 use segno_engine::workflow::Workflow;
 use std::collections::BTreeSet;
@@ -223,6 +224,7 @@ impl Stage {
             of: durable::child(0),
             from: from.to_owned(),
             carried: carried.collect(),
+            scheduled_at: START,
         };
         self.start_because(params, cause, Birth::Admitted)
     }
@@ -250,8 +252,10 @@ impl Stage {
         let parent = &self.actor().run;
         let (root, depth) = (parent.id(), parent.origin().depth() + 1);
         let given = Given::params(payload(params));
+        let scheduled_at = parent.run().scheduled_at;
+        let (number, generation, parent) = (2, 0, root);
         let origin =
-            Origin::Child { number: 2, given, parent: root, step, root, depth, generation: 0 };
+            Origin::Child { number, given, parent, step, root, depth, generation, scheduled_at };
         self.begin(durable::child(child), Surroundings::unknown(), (origin, Birth::Admitted))
     }
 

@@ -19,7 +19,7 @@ pub fn show(workflow: &Workflow) -> String {
     for (key, text) in texts.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
         let _ = writeln!(out, "{key} {text:?}");
     }
-    if !tags.is_empty() {
+    if let Some(tags) = tags {
         let _ = writeln!(out, "tags {tags:?}");
     }
     if let Some(strategy) = run_strategy {

@@ -10,6 +10,7 @@ use segno_engine::event::{Carried, Cause, Event, Given, Origin};
 use segno_engine::id::{RunId, StepIndex};
 use segno_engine::payload::Payload;
 use segno_engine::run::{Run, RunStatus, Surroundings};
+use segno_engine::scope::Scope as _;
 use segno_engine::strategy::lane::{Admission, Entry, Verdict};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -115,7 +116,8 @@ impl World {
         }
         let (by, from) = ("somebody".to_owned(), from.unwrap_or_default().to_owned());
         let number = self.next_number(&workflow.name);
-        let cause = Cause::Fork { by, of, from, carried };
+        let scheduled_at = old.run().scheduled_at;
+        let cause = Cause::Fork { by, of, from, carried, scheduled_at };
         let origin = Origin::Start { number, given: given(k), cause };
         let id = self.new_id();
         self.begin_numbered(id, &workflow.name, origin);
@@ -172,7 +174,9 @@ impl World {
     pub fn child_origin(&self, (parent, step): (RunId, StepIndex), generation: u32) -> Origin {
         let number = self.next_number(&self.child.workflow.name);
         let root = self.root_of(parent);
-        Origin::Child { number, given: given(1), parent, step, root, depth: 1, generation }
+        let scheduled_at = self.runs[&parent].run().scheduled_at;
+        let (given, depth) = (given(1), 1);
+        Origin::Child { number, given, parent, step, root, depth, generation, scheduled_at }
     }
 
     /// The run at the beginning of the chain.

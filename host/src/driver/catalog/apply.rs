@@ -212,7 +212,7 @@ fn set_named(workflow: &Workflow, properties: &mut Properties) {
     set(workflow.description.as_ref(), &mut properties.description);
     set(workflow.run_strategy.as_ref(), &mut properties.run_strategy);
     set(workflow.step_concurrency.as_ref(), &mut properties.step_concurrency);
-    if !workflow.tags.is_empty() {
-        properties.tags.clone_from(&workflow.tags);
+    if let Some(tags) = &workflow.tags {
+        properties.tags.clone_from(tags);
     }
 }

@@ -69,7 +69,7 @@ fn rehearse(params: &[(&str, &str, Option<Value>)], body: Body) -> Vec<String> {
         name: "w".to_owned(),
         description: None,
         owner: None,
-        tags: Vec::new(),
+        tags: None,
         run_strategy: None,
         step_concurrency: None,
         run_step_concurrency: None,
