@@ -8,7 +8,10 @@ use segno_engine::id::RunId;
 use segno_engine::payload::Payload;
 use segno_engine::run::StepState;
 use segno_engine::signal::{Params, Publisher, Scalar};
-use segno_host::driver::{ForkRun, Publish, Published, RunSignal};
+use segno_engine::webhook::Form;
+use segno_host::driver::{
+    Delivered, DeliveryError, ForkRun, Incoming, Publish, Published, RunSignal,
+};
 use segno_host::store::{Ids, Paging, SignalRecord};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -323,4 +326,32 @@ fn nobody_takes_the_id_of_what_a_step_will_publish() {
     }
     assert_eq!(stage.play(run), "succeeded");
     assert_eq!(kept(&stage, "done")[0].id, id);
+}
+
+#[test]
+fn a_signed_request_counts_no_longer_than_its_id_is_known() {
+    let stage = Stage::new();
+    let driver = stage.driver().clone().keeping_signals(4 * 60_000);
+    stage.block(driver.set_secret(&stage.tenant, "S", "whsec")).expect("it is kept");
+    let definition = "name: paid\nkind: stripe\nsecret: S\nsignal: paid\ntolerance: 1h\n";
+    stage.block(driver.create_webhook(&stage.tenant, definition, BY)).expect("it is right");
+    let signed = driver.clock().now().0 / 1_000;
+    let body = br#"{"id":"evt_1"}"#;
+    let deliver = || {
+        let headers = Form::Stripe.sign(b"whsec", signed, body).into_iter().collect();
+        let incoming = Incoming { headers, ..Incoming::default() };
+        let admitted = driver.admit_request(&stage.tenant, "paid", incoming).expect("it is signed");
+        stage.block(driver.deliver(admitted, body))
+    };
+    let is_repeated = |delivered| match delivered {
+        Ok(Delivered::Signal(published)) => Some(published.repeated),
+        Ok(other) => panic!("it is a signal, not {other:?}"),
+        Err(DeliveryError::TooOld) => None,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(is_repeated(deliver()), Some(false));
+    stage.advance(115.0);
+    assert_eq!(is_repeated(deliver()), Some(true));
+    stage.advance(130.0);
+    assert_eq!(is_repeated(deliver()), None, "its signal is over, the tolerance is not");
 }

@@ -331,7 +331,8 @@ proptest! {
         let all = host.store.signals(&host.owner, "tick", 0, gone as usize).unwrap();
         settle(&host.signals.take_away(&host.store, &host.owner, &all).unwrap());
         let kept = host.kept("tick");
-        let retention = Retention { now: Timestamp(HOUR_MS + over + 1), ms: HOUR_MS };
+        host.signals.retention_ms.store(HOUR_MS, Ordering::Relaxed);
+        let retention = host.signals.retention(Timestamp(HOUR_MS + over + 1));
         let passed = retention.passed(&host.store, (&host.owner, "tick"), after).unwrap();
         let expected = kept.into_iter().filter(|n| after < *n && *n <= over).max();
         prop_assert_eq!(passed, expected.unwrap_or(after));
