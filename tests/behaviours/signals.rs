@@ -7,9 +7,12 @@ use segno_engine::event::Event;
 use segno_engine::id::RunId;
 use segno_engine::payload::Payload;
 use segno_engine::run::StepState;
-use segno_engine::signal::{Params, Publisher};
-use segno_host::driver::{ForkRun, Publish, Published};
-use segno_host::store::{Paging, SignalRecord};
+use segno_engine::signal::{Params, Publisher, Scalar};
+use segno_engine::webhook::Form;
+use segno_host::driver::{
+    Delivered, DeliveryError, ForkRun, Incoming, Publish, Published, RunSignal,
+};
+use segno_host::store::{Ids, Paging, SignalRecord};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -214,4 +217,141 @@ steps:
     stage.retry(run, Some("all"));
     assert_eq!(stage.end(run), "failed");
     assert_eq!(counts(&stage), [6, 2, 1], "what is done again is published again");
+}
+
+const DAY: f64 = 86_400.0;
+
+#[test]
+fn signals_go_also_where_nothing_is_published_any_more() {
+    const NAMES: u64 = 200;
+    let stage = Stage::new();
+    let name = |n: u64| format!("order/{n}/paid");
+    for n in 0..NAMES {
+        stage.publish(signal(&name(n), Some("x"), json!({ "order": 1 })));
+    }
+    stage.advance(6.0 * DAY);
+    stage.publish(signal("other", None, json!({})));
+    stage.advance(1.0 * DAY);
+    assert!((0..NAMES).all(|n| kept(&stage, &name(n)).len() == 1));
+    // Not all at once: the clock has to go on between the turns.
+    stage.advance(7_200.0);
+    let is_clean = || {
+        stage.advance(1.0);
+        (0..NAMES).all(|n| kept(&stage, &name(n)).is_empty())
+    };
+    stage.wait_for("no signal of these is left", is_clean);
+    assert_eq!(kept(&stage, "other").len(), 1);
+    let store = stage.driver().store();
+    for n in 0..NAMES {
+        let ids = Ids::of(&name(n), &Publisher::api(BY));
+        assert_eq!(store.signal_by_id(&stage.tenant, &ids, "x"), Ok(None));
+        let param = ("order", &Scalar::Integer(1));
+        assert_eq!(store.next_with_param(&stage.tenant, &name(n), param, 0), Ok(None));
+    }
+    let again = signal(&name(7), Some("x"), json!({ "order": 1 }));
+    let again = stage.block(stage.driver().publish(&stage.tenant, again)).expect("it is good");
+    assert_eq!((again.sequence, again.repeated), (2, false), "the order goes on");
+}
+
+#[test]
+fn a_wait_finds_nothing_that_is_older_than_signals_are_kept() {
+    let stage = Stage::new();
+    stage.publish(signal("tick", None, json!({ "n": 1 })));
+    stage.advance(7.0 * DAY - 5.0);
+    stage.publish(signal("tick", None, json!({ "n": 2 })));
+    stage.apply("workflow: gated\nsteps: [{ id: gate, wait: { signal: tick } }]\n");
+    let first = stage.start("gated");
+    assert_eq!(stage.end(first), "succeeded");
+    assert_eq!(stage.output(first, "gate")["sequence"], json!(1));
+    // The rows are there for some time yet.
+    stage.advance(6.0);
+    assert_eq!(kept(&stage, "tick").len(), 2);
+    let second = stage.start("gated");
+    assert_eq!(stage.end(second), "succeeded");
+    assert_eq!(stage.output(second, "gate")["sequence"], json!(2));
+}
+
+#[test]
+fn a_trigger_that_was_away_for_long_still_sees_each_signal() {
+    const COUNT: u64 = 150;
+    let mut stage = Stage::new();
+    stage.apply(
+        "workflow: counted\ntriggers: [{ signal: { name: tick } }]\n\
+         steps: [{ id: nothing, sleep: 1s }]\n",
+    );
+    stage.publish(signal("tick", None, json!({})));
+    let firings = || {
+        let store = stage.driver().store();
+        store.all_triggers(&stage.tenant).expect("the store answers")[0].firings
+    };
+    stage.comes_to(1, firings);
+    // It takes signals, and no trigger looks at them any more.
+    stage.driver().stop();
+    for n in 0..COUNT {
+        stage.publish(signal("tick", None, json!({ "n": n })));
+    }
+    stage.down_for(9.0 * DAY);
+    let trigger = || stage.driver().store().all_triggers(&stage.tenant).expect("it answers");
+    stage.comes_to(COUNT + 1, || trigger()[0].firings);
+    assert_eq!(trigger()[0].dropped, 0);
+    let is_clean = || {
+        stage.advance(3_600.0);
+        kept(&stage, "tick").is_empty()
+    };
+    stage.wait_for("what it has seen goes", is_clean);
+}
+
+#[test]
+fn nobody_takes_the_id_of_what_a_step_will_publish() {
+    let stage = Stage::new();
+    stage.apply(
+        "workflow: told\nsteps:\n  - { id: pause, sleep: 1h }\n  \
+         - { id: end, needs: [pause], sleep: 1s, signals: [{ name: done }] }\n",
+    );
+    let run = stage.start("told");
+    stage.until_step(run, "pause", "waiting");
+    let id = format!("{run}/end/end/1/0");
+    let publish = signal("done", Some(&id), json!({ "mine": true }));
+    let refused = stage.block(stage.driver().publish(&stage.tenant, publish)).unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("is for what the steps of the run publish; use another id"), "{said}");
+    let publisher = Publisher::api(BY);
+    let (name, payload) = ("done".to_owned(), Payload::null());
+    let to_run = RunSignal { name, id: Some(id.clone()), payload, publisher };
+    let refused = stage.block(stage.driver().signal_run(&stage.tenant, run, to_run)).unwrap_err();
+    assert_eq!(refused.to_string(), said);
+    // What only looks like it is as good as any.
+    for id in [run.to_string(), "run_1/end".to_owned()] {
+        stage.publish(signal("other", Some(&id), json!({})));
+    }
+    assert_eq!(stage.play(run), "succeeded");
+    assert_eq!(kept(&stage, "done")[0].id, id);
+}
+
+#[test]
+fn a_signed_request_counts_no_longer_than_its_id_is_known() {
+    let stage = Stage::new();
+    let driver = stage.driver().clone().keeping_signals(4 * 60_000);
+    stage.block(driver.set_secret(&stage.tenant, "S", "whsec")).expect("it is kept");
+    let definition = "name: paid\nkind: stripe\nsecret: S\nsignal: paid\ntolerance: 1h\n";
+    stage.block(driver.create_webhook(&stage.tenant, definition, BY)).expect("it is right");
+    let signed = driver.clock().now().0 / 1_000;
+    let body = br#"{"id":"evt_1"}"#;
+    let deliver = || {
+        let headers = Form::Stripe.sign(b"whsec", signed, body).into_iter().collect();
+        let incoming = Incoming { headers, ..Incoming::default() };
+        let admitted = driver.admit_request(&stage.tenant, "paid", incoming).expect("it is signed");
+        stage.block(driver.deliver(admitted, body))
+    };
+    let is_repeated = |delivered| match delivered {
+        Ok(Delivered::Signal(published)) => Some(published.repeated),
+        Ok(other) => panic!("it is a signal, not {other:?}"),
+        Err(DeliveryError::TooOld) => None,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(is_repeated(deliver()), Some(false));
+    stage.advance(115.0);
+    assert_eq!(is_repeated(deliver()), Some(true));
+    stage.advance(130.0);
+    assert_eq!(is_repeated(deliver()), None, "its signal is over, the tolerance is not");
 }

@@ -306,3 +306,46 @@ fn a_test_delivery_is_signed_like_the_senders() {
     let refused = text(&server.segno(&words).stderr);
     assert!(refused.contains("the signature does not hold"), "{refused}");
 }
+
+#[test]
+fn a_delivery_is_one_signal_of_its_webhook_whatever_else_its_headers_say() {
+    let server = server_with(&[("GITHUB_HOOK", GITHUB_SECRET), ("A", "one"), ("B", "two")]);
+    create(&server, PUSHES);
+    deliver(&server, "pushes", &push("d-1", "push"), PUSH);
+    // The header with the name is not signed, and somebody has changed it.
+    let (status, answer) = deliver(&server, "pushes", &push("d-1", "release"), PUSH);
+    let again = json!({ "signal": "github.push", "sequence": 1, "repeated": true });
+    assert_eq!((status, answer), (200, again.clone()));
+    let server = server.kill_and_restart();
+    let (status, answer) = deliver(&server, "pushes", &push("d-1", "release"), PUSH);
+    assert_eq!((status, answer), (200, again));
+    assert_eq!(server.get("signals/github.release")["items"], json!([]));
+    let listed = server.json(&["webhook", "deliveries", "pushes"]);
+    assert!(listed[0]["detail"].as_str().unwrap().contains("another name"), "{listed}");
+
+    // Two senders say the same, and neither is the other's repetition.
+    for (name, secret) in [("east", "A"), ("west", "B")] {
+        let words = ["webhook", "create", "--name", name, "--kind", "hmac", "--secret", secret];
+        let said = server.segno(&[&words[..], &["--header", "X-S", "--signal", "up"]].concat());
+        assert!(text(&said.stderr).contains("same body count once"), "{said:?}");
+    }
+    let form =
+        Form::Hmac { header: "x-s".to_owned(), encoding: Encoding::Hex, prefix: String::new() };
+    let sent = |name: &str, secret: &str| {
+        let (status, answer) =
+            deliver(&server, name, &form.sign(secret.as_bytes(), 0, b"{}"), b"{}");
+        assert_eq!(status, 200);
+        (answer["sequence"].clone(), answer["repeated"].clone())
+    };
+    assert_eq!(sent("east", "one"), (json!(1), json!(false)));
+    assert_eq!(sent("west", "two"), (json!(2), json!(false)));
+    assert_eq!(sent("east", "one"), (json!(1), json!(true)));
+    // An id that somebody takes over the API is not a delivery's either.
+    let id = server.get("signals/up/1")["id"].as_str().unwrap().to_owned();
+    let own = server.json(&["signal", "publish", "up", "--id", &id]);
+    assert_eq!((&own["sequence"], &own["repeated"]), (&json!(3), &json!(false)));
+    let words = ["webhook", "create", "--name", "known", "--kind", "hmac", "--secret", "A"];
+    let more = ["--header", "X-S", "--signal", "up", "--id", "${headers['x-id']}"];
+    let said = server.segno(&[&words[..], &more].concat());
+    assert_eq!((said.status.success(), text(&said.stderr)), (true, String::new()));
+}

@@ -185,7 +185,8 @@ pub(super) async fn signal(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<SignalLineageView>, Problem> {
     let store = driver.store();
-    let Some(found) = store.signal(&tenant, &name, sequence)? else {
+    let found = store.signal(&tenant, &name, sequence)?;
+    let Some(found) = found.filter(|signal| !driver.is_expired(signal)) else {
         let detail = format!(
             "there is no signal {name:?} number {sequence}, or it is no longer kept; `segno \
              signal list` shows what there is"

@@ -294,7 +294,9 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         let detail = error.to_string();
         match error {
-            PublishError::BadName(_) | PublishError::BadId => Self::bad_request(detail),
+            PublishError::BadName(_) | PublishError::BadId | PublishError::ReservedId => {
+                Self::bad_request(detail)
+            }
             PublishError::TooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
             }

@@ -262,7 +262,8 @@ fn oldest(
     (name, pattern): (&str, &Pattern),
     (after, limit): (Option<u64>, usize),
 ) -> Result<Found, Problem> {
-    let (store, after) = (driver.store(), after.unwrap_or_default());
+    let store = driver.store();
+    let after = driver.expired_signals(tenant, name, after.unwrap_or_default())?;
     let page = match pattern.is_empty() {
         true => store.signals(tenant, name, after, limit)?,
         false => driver.signals_that_fit(tenant, (name, pattern), after, limit)?,
@@ -286,16 +287,21 @@ fn newest(
 ) -> Result<Found, Problem> {
     let mut page = Vec::new();
     let mut before = before;
+    let some_before = |before, limit| {
+        let mut some = driver.store().signals_before(tenant, name, before, limit)?;
+        some.retain(|signal| !driver.is_expired(signal));
+        Ok::<_, Problem>(some)
+    };
     for _ in 0..PAGES_MAX {
-        let some = driver.store().signals_before(tenant, name, before, limit)?;
+        let some = some_before(before, limit)?;
         let Some(last) = some.last() else { return Ok((page, None)) };
         before = Some(last.sequence);
         for signal in some.into_iter().filter(|signal| pattern.fits(&signal.params)) {
             let place = signal.sequence;
             page.push(signal);
             if page.len() == limit {
-                let is_over = driver.store().signals_before(tenant, name, Some(place), 1)?;
-                return Ok((page, Some(place).filter(|_| !is_over.is_empty())));
+                let is_over = some_before(Some(place), 1)?.is_empty();
+                return Ok((page, Some(place).filter(|_| !is_over)));
             }
         }
     }
@@ -320,6 +326,7 @@ pub(super) async fn get(
         })?,
     };
     let found = driver.store().signal(&tenant, &name, sequence)?;
+    let found = found.filter(|signal| !driver.is_expired(signal));
     driver.store().barrier().durable().await?;
     found.map(view).map(Json).ok_or_else(|| {
         let why = match (sequence, last) {

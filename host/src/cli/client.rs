@@ -3,8 +3,8 @@
 
 use super::route::Route;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::Response;
@@ -211,6 +211,37 @@ impl Client {
                 return Ok(entries);
             }
         }
+    }
+
+    /// What is said of something, with the first `limit` entries of its list,
+    /// however many pages that takes.
+    pub(super) fn with_list(
+        &self,
+        route: &Route,
+        limit: usize,
+    ) -> Result<Map<String, Value>, Error> {
+        let foreign = |error| self.foreign(format!("an answer is none: {error}"));
+        let mut whole: Option<Map<String, Value>> = None;
+        let mut items = Vec::new();
+        loop {
+            let next = whole.as_ref().and_then(|whole| whole.get("next"));
+            let cursor = next.and_then(Value::as_str).map(str::to_owned);
+            if whole.is_some() && (cursor.is_none() || items.len() >= limit) {
+                break;
+            }
+            let wanted = (limit - items.len()).min(PAGE_MAX);
+            let page = route.clone().with("limit", wanted).with_any("cursor", cursor);
+            let mut page: Map<String, Value> =
+                serde_json::from_str(self.get(&page)?.get()).map_err(foreign)?;
+            if let Some(Value::Array(more)) = page.get_mut("items") {
+                items.append(more);
+            }
+            whole = Some(page);
+        }
+        items.truncate(limit);
+        let mut whole = whole.unwrap_or_default();
+        whole.insert("items".to_owned(), Value::Array(items));
+        Ok(whole)
     }
 
     /// A stream of events.

@@ -3,7 +3,9 @@
 //! in the journal are one commit.
 
 use super::live::{Live, LiveState};
-use super::signals::{PAYLOAD_BYTES_MAX, Published, new_token, tenant_of};
+use super::signals::{
+    PAYLOAD_BYTES_MAX, PublishError, Published, is_of_step, new_token, tenant_of,
+};
 use super::{Driver, Error, Extra};
 use crate::crash;
 use crate::sandbox::{Answer, Happening, Signal};
@@ -137,13 +139,17 @@ impl Driver {
     /// given to one wait, now or later.
     ///
     /// # Errors
-    /// The signal is no good, the run is unknown or over, or it has too many.
+    /// The signal is no good, its id is for those of steps, the run is unknown or
+    /// over, or it has too many.
     pub async fn signal_run(
         &self,
         tenant: &TenantId,
         run: RunId,
         signal: RunSignal,
     ) -> Result<Published, SignalRunError> {
+        if signal.id.as_deref().is_some_and(is_of_step) {
+            return Err(SignalRunError::Invalid(PublishError::ReservedId.to_string()));
+        }
         let (published, ticket) = self.order_signal(tenant, run, signal, Vec::new())?;
         ticket.durable().await.map_err(Error::from)?;
         Ok(published)

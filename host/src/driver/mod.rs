@@ -206,6 +206,7 @@ impl Driver {
         self.0.stopping.store(true, Ordering::SeqCst);
         self.0.alarms.look();
         self.look_at_schedules();
+        self.look_at_expiry();
         self.write_delivery_counts();
         let open: Vec<_> = self.lock_live().values().cloned().collect();
         for live in open {

@@ -109,9 +109,10 @@ impl Driver {
         Ok(adopted.map_err(|error| error.to_string())?.1)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "alarms and schedules are tasks of their own")]
+    #[expect(clippy::disallowed_methods, reason = "they are tasks of their own")]
     fn spawn_alarms(&self) {
         tokio::spawn(self.clone().watch_alarms());
         tokio::spawn(self.clone().watch_schedules());
+        tokio::spawn(self.clone().watch_expiry());
     }
 }

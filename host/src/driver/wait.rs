@@ -172,7 +172,9 @@ impl Player {
         let nothing = HashSet::new();
         let taken = self.lock_taken();
         let taken = taken.get(name).unwrap_or(&nothing);
-        let range = (after.unwrap_or_default(), until);
+        let after = after.unwrap_or_default();
+        let after = self.driver.expired_signals(self.tenant(), name, after);
+        let range = (after.map_err(|error| broken(&error))?, until);
         let found = self.driver.find_signal(self.tenant(), (name, pattern), range, taken);
         let found = found.map_err(|error| broken(&error))?;
         Ok(found.map(|signal| Happening::Signal(shown(&signal))))

@@ -196,6 +196,16 @@ impl Key {
         number.map(u64::from_be_bytes).ok_or_else(no_number)
     }
 
+    /// The name and the number behind it that end this key below `prefix`.
+    pub(super) fn name_and_number_below(&self, prefix: &Prefix) -> Result<(String, u64), Error> {
+        let rest = self.below(prefix).and_then(|rest| rest.split_last_chunk::<8>());
+        let parts = rest.and_then(|(name, number)| {
+            let name = std::str::from_utf8(name.strip_suffix(&[0])?).ok()?;
+            Some((name.to_owned(), u64::from_be_bytes(*number)))
+        });
+        parts.ok_or_else(|| Error::corrupt(format!("the row {self:?} has no name and number")))
+    }
+
     /// The key's bytes, in whose order rows are scanned.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -64,7 +64,7 @@ pub use schedules::{
     BackfillRecord, BackfillState, PauseOver, ScheduleRecord, TICK_RETENTION_MS, TICKS_MAX,
     TickOutcome, TickRecord,
 };
-pub use signals::{RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
+pub use signals::{Ids, RunSignalRecord, SignalNameRecord, SignalRecord, WaitpointRecord};
 pub use sled::Options;
 pub use tags::TagLimit;
 pub use ticket::Ticket;

@@ -3,7 +3,8 @@
 //!
 //! A signal for everyone has one row of its own, one by its id, and one for
 //! each of its params; a row of its name says how far the order has come, also
-//! when the signals themselves are no longer kept.
+//! when the signals themselves are no longer kept. The ids of a webhook are its
+//! own: which names its signals have is not known before they are mapped.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,7 +28,7 @@ pub struct SignalRecord {
     /// Its place among all of its name, from 1. The key has it.
     #[serde(skip)]
     pub sequence: u64,
-    /// Its identity within the name.
+    /// Its identity among [`SignalRecord::ids`].
     pub id: String,
     /// By what it is found.
     #[serde(default, skip_serializing_if = "Params::is_empty", with = "params_as_json")]
@@ -38,6 +39,39 @@ pub struct SignalRecord {
     pub published_at: Timestamp,
     /// Who published it.
     pub publisher: Publisher,
+}
+
+/// Among which ids that of a signal counts once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Ids {
+    /// Those of a name.
+    Name(String),
+    /// Those of a webhook, whatever names its signals have.
+    Webhook(String),
+}
+
+impl Ids {
+    /// Those for a signal of this name that comes from there.
+    pub fn of(name: &str, publisher: &Publisher) -> Self {
+        match publisher {
+            Publisher::Webhook { source } => Self::Webhook(source.clone()),
+            _ => Self::Name(name.to_owned()),
+        }
+    }
+
+    fn key(&self, tenant: &TenantId, id: &str) -> Result<Key, Error> {
+        match self {
+            Self::Name(name) => Key::signal_id(tenant, name, id),
+            Self::Webhook(webhook) => Key::webhook_signal_id(tenant, webhook, id),
+        }
+    }
+}
+
+impl SignalRecord {
+    /// Among which ids its own counts once.
+    pub fn ids(&self) -> Ids {
+        Ids::of(&self.name, &self.publisher)
+    }
 }
 
 /// A signal for one run.
@@ -103,9 +137,14 @@ impl Write {
     pub fn signal(tenant: &TenantId, record: &SignalRecord) -> Result<Vec<Write>, Error> {
         let SignalRecord { name, sequence, id, params, .. } = record;
         let last = SignalNameRecord { name: String::new(), last: *sequence };
+        let ids = record.ids();
+        let mut place = sequence.to_be_bytes().to_vec();
+        if let Ids::Webhook(_) = ids {
+            place.extend_from_slice(name.as_bytes());
+        }
         let mut writes = vec![
             put(Key::signal(tenant, name, *sequence)?, record.encode()),
-            put(Key::signal_id(tenant, name, id)?, sequence.to_be_bytes().to_vec()),
+            put(ids.key(tenant, id)?, place),
             put(Key::signal_name(tenant, name)?, last.encode()),
         ];
         for param in params.iter() {
@@ -115,11 +154,18 @@ impl Write {
         Ok(writes)
     }
 
-    /// A signal for everyone that is no longer kept.
-    pub fn signal_expired(tenant: &TenantId, record: &SignalRecord) -> Result<Vec<Write>, Error> {
-        let SignalRecord { name, sequence, id, params, .. } = record;
-        let mut keys =
-            vec![Key::signal(tenant, name, *sequence)?, Key::signal_id(tenant, name, id)?];
+    /// A signal for everyone that is no longer kept. `has_id` says whether its id
+    /// is still its own, and not that of a later one.
+    pub fn signal_expired(
+        tenant: &TenantId,
+        record: &SignalRecord,
+        has_id: bool,
+    ) -> Result<Vec<Write>, Error> {
+        let SignalRecord { name, sequence, params, .. } = record;
+        let mut keys = vec![Key::signal(tenant, name, *sequence)?];
+        if has_id {
+            keys.push(record.ids().key(tenant, &record.id)?);
+        }
         for param in params.iter() {
             keys.push(Key::signal_param(tenant, name, param, *sequence)?);
         }
@@ -166,14 +212,40 @@ impl Store {
         Ok(found.map(|record| SignalRecord { name: name.to_owned(), sequence, ..record }))
     }
 
-    /// The sequence of the signal with this id.
+    /// Name and sequence of the signal that has this id among those.
     pub fn signal_by_id(
         &self,
         tenant: &TenantId,
-        name: &str,
+        ids: &Ids,
         id: &str,
-    ) -> Result<Option<u64>, Error> {
-        self.sequence_at(&Key::signal_id(tenant, name, id)?)
+    ) -> Result<Option<(String, u64)>, Error> {
+        let key = ids.key(tenant, id)?;
+        let Some(bytes) = self.get(&key)? else { return Ok(None) };
+        let place = bytes.split_first_chunk::<8>();
+        let place = place.and_then(|(sequence, name)| {
+            let name = match ids {
+                Ids::Name(name) => name,
+                Ids::Webhook(_) => std::str::from_utf8(name).ok()?,
+            };
+            Some((name.to_owned(), u64::from_be_bytes(*sequence)))
+        });
+        let no_place = || Error::corrupt(format!("the row {key:?} leads to no signal"));
+        place.map(Some).ok_or_else(no_place)
+    }
+
+    /// The oldest signal that is kept of the first name behind `after`.
+    pub fn next_oldest_signal(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+    ) -> Result<Option<SignalRecord>, Error> {
+        let prefix = Prefix::all_signals(tenant);
+        let behind = after.map(|name| Key::signal(tenant, name, u64::MAX)).transpose()?;
+        let scan = Scan::new(prefix.clone(), 1).after(behind);
+        let Some((key, bytes)) = self.scan(&scan)?.pop() else { return Ok(None) };
+        let (name, sequence) = key.name_and_number_below(&prefix)?;
+        let record = SignalRecord::decode(&key, &bytes)?;
+        Ok(Some(SignalRecord { name, sequence, ..record }))
     }
 
     /// The sequence of the last signal of this name; 0 before the first.

@@ -129,3 +129,21 @@ fn only_addresses_are_addresses() {
         assert!(address(odd).is_err(), "{odd}");
     }
 }
+
+#[test]
+fn a_list_within_an_answer_is_read_to_its_end() {
+    let page = |items: &str, next: &str| {
+        answer("200 OK", &format!(r#"{{"name":"tick","items":{items}{next}}}"#))
+    };
+    let all = r#","next":"c""#;
+    let route = Route::to(["signals", "tick", "1", "lineage"]);
+    let (client, asked) = serve(vec![page("[1, 2]", all), page("[3]", "")]);
+    let whole = client.with_list(&route, 5_000).unwrap();
+    assert_eq!(Value::Object(whole), serde_json::json!({ "name": "tick", "items": [1, 2, 3] }));
+    let asked = asked.join().unwrap();
+    assert!(asked[0].contains("/lineage?limit=1000 "), "{asked:?}");
+    assert!(asked[1].contains("/lineage?limit=1000&cursor=c "), "{asked:?}");
+    let (client, _) = serve(vec![page("[1, 2]", all)]);
+    let cut = client.with_list(&route, 2).unwrap();
+    assert_eq!((&cut["items"], &cut["next"]), (&serde_json::json!([1, 2]), &Value::from("c")));
+}

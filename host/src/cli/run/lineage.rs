@@ -9,16 +9,22 @@ use anyhow::Result;
 use std::collections::HashSet;
 use std::process::ExitCode;
 
+/// The server goes no further back.
+const DEPTH_MAX: u32 = 100;
+
+/// And it names no more runs.
+const RUNS_MAX: usize = 1_000;
+
 /// What to show.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The run, as run_… or workflow#number
     #[arg(value_name = "RUN")]
     run: String,
-    /// How many runs back at most
+    /// How many runs back at most; the server goes no further than 100
     #[arg(long, value_name = "N", default_value_t = 20)]
     depth: u32,
-    /// How many runs in all
+    /// How many runs in all; the server names at most 1000
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = crate::cli::limit)]
     limit: usize,
 }
@@ -45,9 +51,35 @@ pub(super) fn perform(
         terminal.print(line)?;
     }
     if !lineage.complete {
-        terminal.note("there is more further back; give a higher --depth or --limit");
+        terminal.note(&further(&lineage, *depth, *limit));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How to see more: up to a point with a higher number, and then from a run that
+/// is shown without what led to it.
+fn further(lineage: &Lineage, depth: u32, limit: usize) -> String {
+    let shown: HashSet<_> = lineage.items.iter().map(|link| link.run.as_str()).collect();
+    let named = lineage.items.iter().flat_map(|link| {
+        let signals = link.cause.signals.iter().filter_map(|signal| signal.run.as_deref());
+        link.cause.run.as_deref().into_iter().chain(signals)
+    });
+    let mut behind: Vec<_> = named.filter(|run| !shown.contains(run)).collect();
+    behind.sort_unstable();
+    behind.dedup();
+    let is_full = lineage.items.len() >= limit.min(RUNS_MAX);
+    let higher = match is_full {
+        true if limit < RUNS_MAX => Some("give a higher --limit"),
+        false if depth < DEPTH_MAX => Some("give a higher --depth"),
+        _ => None,
+    };
+    let first = behind.first().map(|run| format!("go on with `segno run lineage {run}`"));
+    let ways: Vec<_> = higher.map(str::to_owned).into_iter().chain(first).collect();
+    let others = match behind.len() {
+        0 | 1 => String::new(),
+        count => format!(", and with {} others that are shown without a cause", count - 1),
+    };
+    format!("there is more further back; {}{others}", ways.join(", or "))
 }
 
 /// A tree that is being written.
@@ -119,5 +151,42 @@ fn said(cause: &LineageCause) -> String {
         "signal" => format!("trigger {}", or_nobody(&cause.trigger)),
         "step" => format!("started by step {} of", or_nobody(&cause.step)),
         other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Runs from `0`, each with the next one before it, but for the last.
+    fn chain(count: usize) -> Lineage {
+        let item = |n: usize| {
+            json!({ "run": n.to_string(), "workflow": "w", "created_at": "",
+                "cause": { "kind": "fork", "run": (n + 1).to_string() } })
+        };
+        let items: Vec<_> = (0..count).map(item).collect();
+        serde_json::from_value(json!({ "items": items, "complete": false })).unwrap()
+    }
+
+    #[test]
+    fn where_no_higher_number_helps_it_goes_on_from_another_run() {
+        let go_on = |run: usize| format!("go on with `segno run lineage {run}`");
+        let more = "there is more further back; ";
+        for (count, depth, limit, said) in [
+            (3, 2, 9, format!("give a higher --depth, or {}", go_on(3))),
+            (3, 9, 3, format!("give a higher --limit, or {}", go_on(3))),
+            (101, 100, 900, go_on(101)),
+            (101, 500, 900, go_on(101)),
+            (1_000, 20, 1_000, go_on(1_000)),
+            (1_000, 20, 5_000, go_on(1_000)),
+        ] {
+            assert_eq!(further(&chain(count), depth, limit), format!("{more}{said}"));
+        }
+        let mut forked = chain(2);
+        forked.items[0].cause.run = Some("x".to_owned());
+        let said = further(&forked, 100, 2_000);
+        let others = ", and with 1 others that are shown without a cause";
+        assert_eq!(said, format!("{more}{}{others}", go_on(2)));
     }
 }

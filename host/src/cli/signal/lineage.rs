@@ -1,12 +1,13 @@
 //! `segno signal lineage`: who published a signal, and who used it.
 
-use crate::cli::answer::{self, SignalLineage, SignalUse};
+use crate::cli::answer::{SignalLineage, SignalUse};
 use crate::cli::client::Client;
 use crate::cli::measure::day_and_time;
 use crate::cli::route::Route;
 use crate::cli::terminal::Terminal;
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
+use serde_json::Value;
 
 /// What to show.
 #[derive(Debug, clap::Args)]
@@ -26,11 +27,11 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn perform(arguments: &Arguments, client: &Client, terminal: &Terminal) -> Result<()> {
     let Arguments { name, sequence, limit } = arguments;
     let route = Route::to(["signals", name, &sequence.to_string(), "lineage"]);
-    let answer = client.get(&route.with("limit", limit))?;
+    let answer = client.with_list(&route, *limit)?;
     if terminal.is_json() {
         return terminal.json(&answer);
     }
-    let lineage: SignalLineage = answer::read(&answer)?;
+    let lineage: SignalLineage = serde_json::from_value(Value::Object(answer))?;
     let at = day_and_time(&lineage.published_at);
     terminal.print(&format!("signal {} {}  {at}", lineage.name, lineage.sequence))?;
     terminal.print(&format!("  published by {}", lineage.by))?;

@@ -54,7 +54,13 @@ pub(super) fn perform(
         terminal.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Webhook { name, url, .. } = answer::read(&answer)?;
+    let Webhook { name, url, kind, id, .. } = answer::read(&answer)?;
     terminal.print(&format!("created {name}  {url}"))?;
+    if kind == "hmac" && id.is_none() {
+        terminal.note(
+            "deliveries with the same body count once, also if they are meant as two; if the body \
+             or a header has an id, name it with --id",
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }

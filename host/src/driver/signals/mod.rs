@@ -5,8 +5,10 @@
 //! between a look at the store and the wait that follows it. It comes before
 //! the locks of runs: nobody calls in here who holds one, what `subscribe` is
 //! given to do may take one, and waiters are woken when it is free. `index` says who waits, `order` gives out places,
-//! `find` looks at what is kept, and `search` for those who come to wait.
+//! `find` looks at what is kept, `search` for those who come to wait, and `expiry`
+//! takes away what has been kept long enough.
 
+mod expiry;
 mod find;
 mod index;
 mod order;
@@ -35,6 +37,7 @@ use segno_engine::signal::{BadParams, Params, Pattern, Publisher, check_name};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// So many waiters are woken by whoever publishes.
 const FEW_WAITERS: usize = 4;
@@ -47,7 +50,8 @@ pub const SIGNAL_RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub struct Publish {
     /// Its name.
     pub name: String,
-    /// Its identity within the name; a fresh one if absent.
+    /// Its identity within the name, or that of a delivery within its webhook; a
+    /// fresh one if absent.
     pub id: Option<String>,
     /// By what it is found.
     pub params: Params,
@@ -79,6 +83,11 @@ pub enum PublishError {
     /// Its id is no good.
     #[error("a signal's id has 1 to {SIGNAL_ID_BYTES_MAX} bytes and no control characters")]
     BadId,
+    /// Its id is one that a step would give.
+    #[error(
+        "a signal's id that begins with the id of a run and `/` is for what the steps of the run publish; use another id"
+    )]
+    ReservedId,
     /// It says too much.
     #[error(
         "the payload of a signal has at most {} KiB, not {bytes} bytes; keep the rest elsewhere, and send where it is",
@@ -108,10 +117,18 @@ pub enum PublishError {
     Store(#[from] store::Error),
 }
 
+/// Whether an id is one that a step gives to what it publishes: an id that it
+/// finds taken would hold it up.
+pub(super) fn is_of_step(id: &str) -> bool {
+    id.split_once('/').is_some_and(|(run, _)| run.parse::<RunId>().is_ok())
+}
+
 /// What the driver knows of signals.
 pub(super) struct Signals {
     state: Mutex<State>,
     retention_ms: AtomicU64,
+    /// Wakes whoever takes away what has expired.
+    ending: Notify,
 }
 
 #[derive(Default)]
@@ -127,7 +144,8 @@ struct State {
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { state: Mutex::default(), retention_ms: AtomicU64::new(SIGNAL_RETENTION_MS) }
+        let retention_ms = AtomicU64::new(SIGNAL_RETENTION_MS);
+        Self { state: Mutex::default(), retention_ms, ending: Notify::new() }
     }
 }
 
@@ -157,17 +175,20 @@ impl Driver {
         self
     }
 
-    /// Publishes a signal to everyone, and returns when it is on stable
-    /// storage.
+    /// Publishes a signal of somebody to everyone, and returns when it is on
+    /// stable storage.
     ///
     /// # Errors
     /// The name, the id or the payload is no good, the id belongs to another
-    /// signal, or the store fails.
+    /// signal or is for those of steps, or the store fails.
     pub async fn publish(
         &self,
         tenant: &TenantId,
         publish: Publish,
     ) -> Result<Published, PublishError> {
+        if publish.id.as_deref().is_some_and(is_of_step) {
+            return Err(PublishError::ReservedId);
+        }
         let (published, ticket) = self.order_publish(tenant, publish, Vec::new())?;
         ticket.durable().await?;
         Ok(published)
@@ -294,7 +315,8 @@ impl Driver {
     }
 
     /// The first kept signal of a name behind `after` and not behind `until`
-    /// that fits and is not `taken`.
+    /// that fits and is not `taken`. One whose time is over counts as long as it
+    /// is there: this is for who should have seen it before.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -322,19 +344,21 @@ impl Driver {
         limit: usize,
     ) -> Result<Vec<SignalRecord>, store::Error> {
         let until = self.0.store.last_signal(tenant, name)?;
+        let after = self.expired_signals(tenant, name, after)?;
         let taken = &HashSet::new();
         let wanted = Wanted { tenant, name, pattern, between: (after, until), taken };
         find::find(&self.0.store, &wanted, limit)
     }
 
-    /// Shows waits that were subscribed again what is kept, in order, and wakes
+    /// Shows waits that were subscribed what is kept by now, in order, and wakes
     /// those that it fits. Costs nothing if there are none. While one call is
     /// at it, another returns at once and leaves its part to the first.
     ///
     /// # Errors
     /// The store cannot be read.
     pub(super) fn catch_up_signals(&self) -> Result<(), store::Error> {
-        self.0.signals.catch_up(&self.0.store, |tenant, waiter, signal| {
+        let now = self.0.clock.now();
+        self.0.signals.catch_up((&self.0.store, now), |tenant, waiter, signal| {
             self.wake_by_signal(tenant, waiter, signal);
         })
     }
@@ -348,12 +372,13 @@ impl Signals {
         extra: Vec<Write>,
         (now, fresh): (segno_engine::id::Timestamp, String),
     ) -> Result<Ordered, PublishError> {
-        let retention_ms = self.retention_ms.load(Ordering::Relaxed);
+        let retention = self.retention(now);
         let mut state = self.lock();
         state.order.make_room()?;
         let name = publish.name.clone();
         if let Some(id) = &publish.id
-            && let Some(sequence) = state.order.earlier(store, tenant, id, &publish)?
+            && let Some((name, sequence)) =
+                state.order.earlier(store, (tenant, id), &publish, &retention)?
         {
             let published = Published { name, id: id.clone(), sequence, repeated: true };
             let ticket = store.commit(extra);
@@ -371,7 +396,6 @@ impl Signals {
             publisher: publish.publisher,
         };
         let mut writes = Write::signal(tenant, &record)?;
-        writes.extend(state.order.expired(store, tenant, &record, retention_ms)?);
         writes.extend(extra);
         let ticket = store.commit(writes);
         let record = Arc::new(record);

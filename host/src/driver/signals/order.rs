@@ -1,10 +1,11 @@
-//! Places among the signals of a name: the next one, who has one already, and
-//! whose time is over. What the store cannot show yet, because its commit is
-//! on the way, is remembered here until it is durable.
+//! Places among the signals of a name: the next one, and who has one already.
+//! What the store cannot show yet, because its commit is on the way, is
+//! remembered here until it is durable.
 
+use super::expiry::Retention;
 use super::{Publish, PublishError};
-use crate::store::{self, SignalRecord, Store, Ticket, Write};
-use segno_engine::id::{TenantId, Timestamp};
+use crate::store::{self, Ids, SignalRecord, Store, Ticket};
+use segno_engine::id::TenantId;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,15 +15,6 @@ const PENDING_MAX: usize = 50_000;
 
 /// Names that are remembered without need.
 const NAMES_MAX: usize = 10_000;
-
-/// The most expired signals that one publication takes away.
-const EXPIRED_MAX: usize = 16;
-
-/// The most uses of an expired signal that one publication takes away.
-const USES_MAX: usize = 500;
-
-/// The longest pause between two looks for expired signals of a name.
-const PAUSE_MS_MAX: u64 = 60_000;
 
 /// What was given out lately.
 #[derive(Default)]
@@ -36,17 +28,13 @@ pub(super) struct Order {
     names_full: usize,
 }
 
-/// Tenant, name and id.
-type Identity = (TenantId, String, String);
+/// Tenant, among which ids, and id.
+type Identity = (TenantId, Ids, String);
 
 /// How far the signals of one name have come.
 struct Name {
     last: u64,
     ticket: Ticket,
-    /// Up to here everything has expired and is gone.
-    gone: u64,
-    /// No look for expired signals before this moment.
-    look_at: Timestamp,
 }
 
 struct Pending {
@@ -84,82 +72,67 @@ impl Order {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
                 let last = store.last_signal(tenant, name)?;
-                let (ticket, look_at) = (Ticket::done(), Timestamp(0));
-                Ok(unknown.insert(Name { last, ticket, gone: 0, look_at }))
+                Ok(unknown.insert(Name { last, ticket: Ticket::done() }))
             }
         }
     }
 
-    /// The sequence of the signal that has this id, if it says the same.
+    /// Name and sequence of the signal that has this id, if it says the same. One
+    /// whose time is over has it no longer, whether it is gone already or not.
     pub(super) fn earlier(
-        &mut self,
+        &self,
         store: &Store,
-        tenant: &TenantId,
-        id: &str,
+        (tenant, id): (&TenantId, &str),
         publish: &Publish,
-    ) -> Result<Option<u64>, PublishError> {
-        let name = &publish.name;
-        let is_same = |known: &SignalRecord| {
-            known.params == publish.params && known.payload == publish.payload
-        };
-        let identity = (tenant.clone(), name.clone(), id.to_owned());
-        let (sequence, is_same) = match self.identified.get(&identity) {
-            Some(known) => (known.sequence, is_same(known)),
-            None => {
-                let Some(sequence) = store.signal_by_id(tenant, name, id)? else {
-                    return Ok(None);
-                };
-                let Some(kept) = store.signal(tenant, name, sequence)? else {
-                    let what = format!("signal {name} number {sequence} has an id, and is gone");
-                    return Err(store::Error::corrupt(what).into());
-                };
-                (sequence, is_same(&kept))
-            }
-        };
+        retention: &Retention,
+    ) -> Result<Option<(String, u64)>, PublishError> {
+        let ids = Ids::of(&publish.name, &publish.publisher);
+        let identity = (tenant.clone(), ids, id.to_owned());
+        let Some(known) = self.with_id(store, &identity)? else { return Ok(None) };
+        if retention.is_over(&known) {
+            return Ok(None);
+        }
+        let SignalRecord { name, sequence, params, payload, .. } = &*known;
+        let (name, sequence) = (name.clone(), *sequence);
+        let is_same =
+            name == publish.name && *params == publish.params && *payload == publish.payload;
         match is_same {
-            true => Ok(Some(sequence)),
-            false => Err(PublishError::IdTaken { name: name.clone(), id: id.to_owned(), sequence }),
+            true => Ok(Some((name, sequence))),
+            false => Err(PublishError::IdTaken { name, id: id.to_owned(), sequence }),
         }
     }
 
-    /// What takes away the oldest signals of the name of `next`, if their time
-    /// is over.
-    pub(super) fn expired(
-        &mut self,
+    fn with_id(
+        &self,
+        store: &Store,
+        identity: &Identity,
+    ) -> Result<Option<Arc<SignalRecord>>, store::Error> {
+        if let Some(known) = self.identified.get(identity) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let (tenant, ids, id) = identity;
+        let Some((name, sequence)) = store.signal_by_id(tenant, ids, id)? else {
+            return Ok(None);
+        };
+        // If it is not there, it has expired between the two looks.
+        Ok(store.signal(tenant, &name, sequence)?.map(Arc::new))
+    }
+
+    /// Whether the id of a signal is still its own, and not that of a later one.
+    pub(super) fn has_id(
+        &self,
         store: &Store,
         tenant: &TenantId,
-        next: &SignalRecord,
-        retention_ms: u64,
-    ) -> Result<Vec<Write>, store::Error> {
-        let now = next.published_at;
-        let name = self.name(store, tenant, &next.name)?;
-        if now < name.look_at {
-            return Ok(Vec::new());
+        signal: &SignalRecord,
+    ) -> Result<bool, store::Error> {
+        let identity = identity(tenant, signal);
+        let is_it = |name: &str, sequence| (name, sequence) == (&signal.name, signal.sequence);
+        if let Some(known) = self.identified.get(&identity) {
+            return Ok(is_it(&known.name, known.sequence));
         }
-        let oldest = store.signals(tenant, &next.name, name.gone, EXPIRED_MAX + 1)?;
-        let is_over = |signal: &&SignalRecord| now.since(signal.published_at) > retention_ms;
-        let mut writes = Vec::new();
-        let mut count = 0;
-        for signal in oldest.iter().take(EXPIRED_MAX).take_while(is_over) {
-            let place = (signal.name.as_str(), signal.sequence);
-            let (uses, are_all) = store.signal_uses_gone(tenant, place, USES_MAX)?;
-            writes.extend(uses);
-            if !are_all {
-                // The signal goes with the last of them.
-                name.look_at = now;
-                return Ok(writes);
-            }
-            writes.extend(Write::signal_expired(tenant, signal)?);
-            name.gone = signal.sequence;
-            count += 1;
-        }
-        // The rest of a backlog goes with the next publications; in quiet times
-        // a look now and then is enough.
-        name.look_at = match count == EXPIRED_MAX {
-            true => now,
-            false => now.plus_ms((retention_ms / 16).clamp(1, PAUSE_MS_MAX)),
-        };
-        Ok(writes)
+        let (_, ids, id) = &identity;
+        let known = store.signal_by_id(tenant, ids, id)?;
+        Ok(known.is_some_and(|(name, sequence)| is_it(&name, sequence)))
     }
 
     /// Remembers a signal whose commit was ordered.
@@ -170,15 +143,14 @@ impl Order {
         ticket: &Ticket,
         is_identified: bool,
     ) {
-        let SignalRecord { name, sequence, id, .. } = &**record;
+        let SignalRecord { name, sequence, .. } = &**record;
         if let Some(known) = self.names.get_mut(&(tenant.clone(), name.clone())) {
             known.last = *sequence;
             known.ticket = ticket.clone();
         }
         // Nobody can repeat an id that was made here and not told to anyone.
         if is_identified {
-            let identity = (tenant.clone(), name.clone(), id.clone());
-            self.identified.insert(identity, Arc::clone(record));
+            self.identified.insert(identity(tenant, record), Arc::clone(record));
         }
         let (tenant, record, ticket) = (tenant.clone(), Arc::clone(record), ticket.clone());
         self.pending.push_back(Pending { tenant, record, ticket });
@@ -193,8 +165,14 @@ impl Order {
             && oldest.ticket.is_durable()
         {
             let Some(Pending { tenant, record, .. }) = self.pending.pop_front() else { break };
-            if !self.identified.is_empty() {
-                self.identified.remove(&(tenant, record.name.clone(), record.id.clone()));
+            if self.identified.is_empty() {
+                continue;
+            }
+            // By now a later one may have its id.
+            if let Entry::Occupied(known) = self.identified.entry(identity(&tenant, &record))
+                && Arc::ptr_eq(known.get(), &record)
+            {
+                known.remove();
             }
         }
         match self.pending.len() < PENDING_MAX {
@@ -209,4 +187,8 @@ impl Order {
         let pending = self.pending.iter().filter(of_name);
         pending.map(|pending| Arc::clone(&pending.record)).collect()
     }
+}
+
+fn identity(tenant: &TenantId, signal: &SignalRecord) -> Identity {
+    (tenant.clone(), signal.ids(), signal.id.clone())
 }

@@ -4,7 +4,7 @@
 use super::{Signals, State, Waiter};
 use crate::driver::triggers;
 use crate::store::{self, SignalRecord, Store, Ticket};
-use segno_engine::id::TenantId;
+use segno_engine::id::{TenantId, Timestamp};
 use segno_engine::signal::Pattern;
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ impl Signals {
 
     pub(super) fn catch_up(
         &self,
-        store: &Store,
+        (store, now): (&Store, Timestamp),
         wake: impl Fn(&TenantId, &Waiter, &Arc<SignalRecord>),
     ) -> Result<(), store::Error> {
         {
@@ -121,7 +121,7 @@ impl Signals {
             }
             state.is_catching_up = true;
         }
-        let outcome = self.catch_up_all(store, wake);
+        let outcome = self.catch_up_all((store, now), wake);
         if outcome.is_err() {
             self.lock().is_catching_up = false;
         }
@@ -130,7 +130,7 @@ impl Signals {
 
     fn catch_up_all(
         &self,
-        store: &Store,
+        (store, now): (&Store, Timestamp),
         wake: impl Fn(&TenantId, &Waiter, &Arc<SignalRecord>),
     ) -> Result<(), store::Error> {
         loop {
@@ -143,8 +143,10 @@ impl Signals {
             let (tenant, name) = &next;
             let Some(behind) = state.behind.get_mut(&next) else { continue };
             if let Some(after) = behind.after.take() {
-                let range = (after, behind.until);
+                let until = behind.until;
                 drop(state);
+                let retention = self.retention(now);
+                let range = (retention.passed(store, (tenant, name), after)?, until);
                 self.show_kept(store, (tenant, name), range, &wake)?;
                 // Meanwhile somebody may have come who has seen less.
                 continue;

@@ -242,34 +242,101 @@ fn waiters_that_come_while_others_publish_get_the_very_next_signal() {
 }
 
 #[test]
-fn what_is_old_goes_a_little_at_a_time() {
+fn an_id_is_free_when_its_signal_is_over_and_not_when_that_is_gone() {
     let host = Host::new();
     host.signals.retention_ms.store(HOUR_MS, Ordering::Relaxed);
-    let publish = |id: String, at: u64| {
-        let ordered = host.order(signal("tick", Some(&id), json!({ "a": 1 })), at).unwrap();
+    let publish = |id: &str, at: u64| {
+        let ordered = host.order(signal("tick", Some(id), json!({ "a": 1 })), at).unwrap();
         settle(&ordered.ticket);
         ordered.published.sequence
     };
-    for n in 1..=40 {
-        assert_eq!(publish(format!("id {n}"), n), n);
+    assert_eq!([publish("x", 0), publish("y", 0), publish("z", 9)], [1, 2, 3]);
+    let now = HOUR_MS + 1;
+    assert_eq!(publish("x", now), 4, "its time is over");
+    assert_eq!(publish("z", now), 3, "not yet");
+    let all = host.store.signals(&host.owner, "tick", 0, 2).unwrap();
+    settle(&host.signals.take_away(&host.store, &host.owner, &all).unwrap());
+    assert_eq!(host.kept("tick"), [3, 4]);
+    assert_eq!(publish("x", now), 4, "the later one keeps the id");
+    assert_eq!(publish("y", now), 5);
+    assert_eq!(host.restarted().publish(signal("tick", None, json!({}))).0, 6);
+}
+
+#[test]
+fn an_id_whose_signal_goes_at_this_moment_is_free() {
+    let host = Host::new();
+    let (first, _) = host.publish(signal("tick", Some("x"), json!({})));
+    // As somebody sees it who reads the row of the id before that commit, and the
+    // signal after it.
+    let gone = host.store.signal(&host.owner, "tick", first).unwrap().unwrap();
+    let gone = Write::signal_expired(&host.owner, &gone, false).unwrap();
+    settle(&host.store.commit(gone));
+    let again = host.order(signal("tick", Some("x"), json!({})), 1_000).unwrap().published;
+    assert_eq!((again.sequence, again.repeated), (2, false));
+}
+
+#[test]
+fn a_signal_with_many_uses_goes_with_the_last_of_them() {
+    let host = Host::new();
+    host.publish(signal("tick", None, json!({ "a": 1 })));
+    let uses: Vec<_> = (0..1_200)
+        .map(|n| {
+            let run = RunId::new(Timestamp(1), n);
+            let used = store::SignalUse { run, step: None, trigger: None, at: Timestamp(2) };
+            Write::signal_use(&host.owner, ("tick", 1), &used).unwrap()
+        })
+        .collect();
+    settle(&host.store.commit(uses));
+    let uses_left = || {
+        let page = host.store.signal_uses(&host.owner, ("tick", 1), &store::Paging::first(1_000));
+        let page = page.unwrap();
+        page.items.len() + if page.next.is_some() { 200 } else { 0 }
+    };
+    for (left, kept) in [(700, 1), (200, 1), (0, 0)] {
+        let all = host.store.signals(&host.owner, "tick", 0, 9).unwrap();
+        settle(&host.signals.take_away(&host.store, &host.owner, &all).unwrap());
+        assert_eq!((uses_left(), host.kept("tick").len()), (left, kept), "a little at a time");
     }
-    assert_eq!(host.kept("tick").len(), 40);
-    // The last 20 are younger than an hour at this moment.
-    let now = 20 + HOUR_MS + 1;
-    publish("x".to_owned(), now);
-    assert_eq!(host.kept("tick"), (17..=41).collect::<Vec<_>>());
-    publish("y".to_owned(), now);
-    assert_eq!(host.kept("tick"), (21..=42).collect::<Vec<_>>());
-    publish("z".to_owned(), now);
-    assert_eq!(host.kept("tick"), (21..=43).collect::<Vec<_>>());
-    assert_eq!(publish("id 20".to_owned(), now), 44, "an id that has expired is free again");
-    assert_eq!(publish("id 21".to_owned(), now), 21, "one that is kept is not");
-    let host = host.restarted();
+    assert_eq!(host.store.last_signal(&host.owner, "tick"), Ok(1));
+}
+
+#[test]
+fn a_wait_is_shown_nothing_whose_time_is_over() {
+    let host = Host::new();
+    for at in [0, 5, 9] {
+        settle(&host.order(signal("tick", None, json!({})), at).unwrap().ticket);
+    }
+    let waiters = vec![wait("tick", json!({}), waiter(1, 0))];
+    host.signals.resubscribe(&host.store, &host.owner, waiters).unwrap();
     host.signals.retention_ms.store(HOUR_MS, Ordering::Relaxed);
-    let ordered = host.order(signal("tick", None, json!({})), now + 3 * HOUR_MS).unwrap();
-    settle(&ordered.ticket);
-    assert_eq!(ordered.published.sequence, 45, "the order goes on");
-    assert_eq!(host.kept("tick"), (37..=45).collect::<Vec<_>>());
+    let woken = Mutex::new(Vec::new());
+    let wake = |_: &TenantId, _: &Waiter, signal: &Arc<SignalRecord>| {
+        woken.lock().unwrap().push(signal.sequence);
+    };
+    host.signals.catch_up((&host.store, Timestamp(HOUR_MS + 6)), wake).unwrap();
+    assert_eq!(*woken.lock().unwrap(), [3]);
+}
+
+proptest! {
+    #[test]
+    fn the_last_that_is_over_is_found(
+        (count, gone, over) in (0..70_u64, 0..70_u64, 0..70_u64),
+        after in 0..75_u64,
+    ) {
+        let host = Host::new();
+        for n in 1..=count {
+            host.order(signal("tick", None, json!({})), n).unwrap();
+        }
+        settle(&host.store.barrier());
+        let all = host.store.signals(&host.owner, "tick", 0, gone as usize).unwrap();
+        settle(&host.signals.take_away(&host.store, &host.owner, &all).unwrap());
+        let kept = host.kept("tick");
+        host.signals.retention_ms.store(HOUR_MS, Ordering::Relaxed);
+        let retention = host.signals.retention(Timestamp(HOUR_MS + over + 1));
+        let passed = retention.passed(&host.store, (&host.owner, "tick"), after).unwrap();
+        let expected = kept.into_iter().filter(|n| after < *n && *n <= over).max();
+        prop_assert_eq!(passed, expected.unwrap_or(after));
+    }
 }
 
 #[test]
@@ -295,11 +362,11 @@ fn after_a_restart_waiters_are_shown_what_is_kept_in_order() {
     let wake = |_: &TenantId, waiter: &Waiter, signal: &Arc<SignalRecord>| {
         woken.lock().unwrap().push((*waiter, signal.sequence));
     };
-    host.signals.catch_up(&host.store, wake).unwrap();
+    host.signals.catch_up((&host.store, Timestamp(1_000)), wake).unwrap();
     let expected =
         [(waiter(1, 0), 30), (waiter(2, 45), 46), (waiter(3, 10), 51), (waiter(4, 50), 51)];
     assert_eq!(*woken.lock().unwrap(), expected);
-    host.signals.catch_up(&host.store, wake).unwrap();
+    host.signals.catch_up((&host.store, Timestamp(1_000)), wake).unwrap();
     assert_eq!(woken.lock().unwrap().len(), 4);
     assert_eq!(host.publish(signal("tock", None, json!({}))).1, [waiter(5, 0)]);
 }
@@ -324,10 +391,12 @@ fn whoever_comes_back_later_misses_nothing_that_is_on_its_way() {
             // Another comes back while this one is woken, and has seen less.
             if waiter.run == self::waiter(1, 0).run {
                 back(2, first);
-                host.signals.catch_up(&host.store, |_, _, _| panic!("one at a time")).unwrap();
+                host.signals
+                    .catch_up((&host.store, Timestamp(1_000)), |_, _, _| panic!("one at a time"))
+                    .unwrap();
             }
         };
-        host.signals.catch_up(&host.store, wake).unwrap();
+        host.signals.catch_up((&host.store, Timestamp(1_000)), wake).unwrap();
         let expected = [(waiter(1, 0).run, first + 2), (waiter(2, 0).run, first + 1)];
         assert_eq!(std::mem::take(&mut *woken.lock().unwrap()), expected);
     }
@@ -370,7 +439,7 @@ proptest! {
         let all = host.store.signals(&host.owner, "tick", 0, 1_000).unwrap();
         let (gone, kept) = all.split_at(expired.min(all.len()));
         for signal in gone {
-            host.store.commit(Write::signal_expired(&host.owner, signal).unwrap());
+            host.store.commit(Write::signal_expired(&host.owner, signal, true).unwrap());
         }
         settle(&host.store.barrier());
         for (pattern, after, until) in asked {

@@ -145,22 +145,33 @@ impl Driver {
                 Err(error) => missing = Some(error.to_string()),
             }
         }
-        let refuse = |outcome, error| {
-            self.note_of(admitted, Noted::of(outcome));
-            Err(error)
-        };
         if !has_secret {
             let noted = Noted { detail: missing, ..Noted::of(DeliveryOutcome::NoSecret) };
             self.note_of(admitted, noted);
             return Err(DeliveryError::NoSecret);
         }
         if !holds {
-            return refuse(DeliveryOutcome::BadSignature, DeliveryError::BadSignature);
+            self.note_of(admitted, Noted::of(DeliveryOutcome::BadSignature));
+            return Err(DeliveryError::BadSignature);
         }
-        if !claim.is_recent(self.0.clock.now().0, hook.webhook.tolerance_ms) {
-            return refuse(DeliveryOutcome::TooOld, DeliveryError::TooOld);
+        let window_ms = self.replay_window_ms(hook.webhook.tolerance_ms);
+        if !claim.is_recent(self.0.clock.now().0, window_ms) {
+            let is_cut = window_ms < hook.webhook.tolerance_ms;
+            let detail = is_cut.then(|| {
+                format!("the host keeps signals so shortly that only {window_ms} ms of `tolerance` count")
+            });
+            self.note_of(admitted, Noted { detail, ..Noted::of(DeliveryOutcome::TooOld) });
+            return Err(DeliveryError::TooOld);
         }
         Ok(())
+    }
+
+    /// How far from now the time of a signature may be. A request may come again
+    /// for twice as long, and its id has to be known until then: as long as its
+    /// signal is kept.
+    fn replay_window_ms(&self, tolerance_ms: u64) -> u64 {
+        // Parts of a second count for nothing in signatures.
+        tolerance_ms.min((self.signal_retention_ms() / 2).saturating_sub(1_000))
     }
 
     /// Orders what a good request is. The ticket covers all of it.
@@ -184,10 +195,11 @@ impl Driver {
         let publish = Publish { name, id: Some(id.clone()), params, payload, publisher };
         let (published, detail) = match self.order_publish(&admitted.tenant, publish, Vec::new()) {
             Ok((published, _)) => (published, None),
-            // The id says which delivery it is: a second one makes no other
-            // signal, even if the webhook would map it in another way by now.
+            // The id says which delivery of this webhook it is: a second one makes
+            // no other signal, even if it is mapped in another way by now.
             Err(PublishError::IdTaken { name, id, sequence }) => {
-                let detail = "the signal of this id has other params or another payload";
+                let detail =
+                    "the signal of this id has another name, other params or another payload";
                 let published = Published { name, id, sequence, repeated: true };
                 (published, Some(detail.to_owned()))
             }

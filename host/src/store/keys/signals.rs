@@ -125,6 +125,14 @@ impl Key {
         Ok(key.bytes(&Sha256::digest(id)).key())
     }
 
+    /// Which signal has this id among those of a webhook. No name is empty: it is
+    /// none of those above.
+    pub fn webhook_signal_id(tenant: &TenantId, webhook: &str, id: &str) -> Result<Key, Error> {
+        check_name("signal id", id, SIGNAL_ID_BYTES_MAX)?;
+        let key = Builder::new(tenant, Kind::SignalId).bytes(&[0]);
+        Ok(key.name("webhook name", webhook)?.bytes(&Sha256::digest(id)).key())
+    }
+
     /// The mark that a signal has this param.
     pub fn signal_param(
         tenant: &TenantId,
@@ -185,6 +193,11 @@ impl Prefix {
     /// The signals of a name for everyone, in order.
     pub fn signals(tenant: &TenantId, name: &str) -> Result<Prefix, Error> {
         Ok(Builder::new(tenant, Kind::Signal).name(SIGNAL_NAME, name)?.prefix())
+    }
+
+    /// The signals of all names for everyone.
+    pub fn all_signals(tenant: &TenantId) -> Prefix {
+        Builder::new(tenant, Kind::Signal).prefix()
     }
 
     /// The signals of a name that have this param, in order. Rarely some more:

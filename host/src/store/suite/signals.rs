@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    Error, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Paging, ParamRange, RunSignalRecord,
+    Error, Ids, NAME_BYTES_MAX, NAMESPACE_BYTES_MAX, Paging, ParamRange, RunSignalRecord,
     SIGNAL_ID_BYTES_MAX, SecretRecord, SignalRecord, SignalUse, Store, VALUE_KEY_BYTES_MAX,
     ValueRecord, WaitpointRecord, Write,
 };
@@ -18,6 +18,8 @@ on_every_backend! {
     signals_are_found_by_comparison
     uses_of_a_signal_are_listed_and_go
     an_expired_signal_leaves_nothing_but_the_order
+    the_ids_of_webhooks_are_their_own
+    the_oldest_signal_of_each_name_is_found
     names_of_signals_are_listed
     signals_for_a_run_are_taken_one_by_one
     a_one_time_url_is_found_by_its_token_alone
@@ -59,9 +61,9 @@ fn signals_are_found_by_id_and_by_param(place: &dyn Place) {
         let params = json!({ "even": n % 2 == 0, "text": n.to_string(), "third": n % 3 });
         keep(&store, &owner, &signal("tick", n, params));
     }
-    assert_eq!(store.signal_by_id(&owner, "tick", "id 4"), Ok(Some(4)));
-    assert_eq!(store.signal_by_id(&owner, "tick", "id 7"), Ok(None));
-    assert_eq!(store.signal_by_id(&owner, "tock", "id 4"), Ok(None));
+    assert_eq!(store.signal_by_id(&owner, &of("tick"), "id 4"), Ok(Some(("tick".to_owned(), 4))));
+    assert_eq!(store.signal_by_id(&owner, &of("tick"), "id 7"), Ok(None));
+    assert_eq!(store.signal_by_id(&owner, &of("tock"), "id 4"), Ok(None));
     let next = |param: Value, after| {
         let params = Params::of(&param).unwrap();
         let (name, value) = params.iter().next().unwrap();
@@ -174,14 +176,53 @@ fn an_expired_signal_leaves_nothing_but_the_order(place: &dyn Place) {
     let record = signal("tick", 1, json!({ "a": 1, "b": "x" }));
     keep(&store, &owner, &record);
     let rows = store.stats().rows;
-    commit(&store, Write::signal_expired(&owner, &record).unwrap());
+    commit(&store, Write::signal_expired(&owner, &record, true).unwrap());
     assert_eq!(rows, 5, "the signal, its id, two params and the name");
     assert_eq!(store.signals(&owner, "tick", 0, 9).unwrap(), []);
-    assert_eq!(store.signal_by_id(&owner, "tick", "id 1"), Ok(None));
+    assert_eq!(store.signal_by_id(&owner, &of("tick"), "id 1"), Ok(None));
     for param in record.params.iter() {
         assert_eq!(store.next_with_param(&owner, "tick", param, 0), Ok(None));
     }
     assert_eq!(store.last_signal(&owner, "tick"), Ok(1));
+}
+
+fn the_ids_of_webhooks_are_their_own(place: &dyn Place) {
+    let store = place.open();
+    let owner = tenant("a");
+    let by = |source: &str, sequence| SignalRecord {
+        id: "x".to_owned(),
+        publisher: Publisher::Webhook { source: source.to_owned() },
+        ..signal("tick", sequence, json!({}))
+    };
+    let one = SignalRecord { name: "tock".to_owned(), ..by("tick", 7) };
+    let by_api = SignalRecord { publisher: Publisher::api("ada"), ..by("tick", 8) };
+    let all = [one, by("ticks", 7), by_api];
+    all.iter().for_each(|record| keep(&store, &owner, record));
+    let place_of = |record: &SignalRecord| store.signal_by_id(&owner, &record.ids(), "x").unwrap();
+    for record in &all {
+        assert_eq!(place_of(record), Some((record.name.clone(), record.sequence)));
+    }
+    commit(&store, Write::signal_expired(&owner, &all[2], false).unwrap());
+    assert!(place_of(&all[2]).is_some(), "by now it is another's");
+    commit(&store, Write::signal_expired(&owner, &all[0], true).unwrap());
+    assert_eq!(all.each_ref().map(|record| place_of(record).is_some()), [false, true, true]);
+}
+
+fn the_oldest_signal_of_each_name_is_found(place: &dyn Place) {
+    let store = place.open();
+    let owner = tenant("a");
+    for (name, sequence) in [("b/2", 4), ("b", 3), ("b", u64::MAX), ("a", 9), ("b", 2)] {
+        keep(&store, &owner, &signal(name, sequence, json!({})));
+    }
+    keep(&store, &tenant("aa"), &signal("a", 1, json!({})));
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    while let Some(next) = store.next_oldest_signal(&owner, after.as_deref()).unwrap() {
+        found.push((next.name.clone(), next.sequence));
+        after = Some(next.name);
+    }
+    let expected = [("a", 9), ("b", 2), ("b/2", 4)];
+    assert_eq!(found, expected.map(|(name, sequence)| (name.to_owned(), sequence)));
 }
 
 fn names_of_signals_are_listed(place: &dyn Place) {
@@ -280,11 +321,15 @@ fn the_longest_names_fit(place: &dyn Place) {
     let refused = Write::value(&owner, (&namespace, &too_long), &value);
     assert!(matches!(refused, Err(Error::Invalid { .. })));
     let id = "i".repeat(SIGNAL_ID_BYTES_MAX + 1);
-    assert!(store.signal_by_id(&owner, &name, &id).is_err());
+    assert!(store.signal_by_id(&owner, &of(&name), &id).is_err());
 }
 
 fn keep(store: &Store, owner: &TenantId, record: &SignalRecord) {
     commit(store, Write::signal(owner, record).unwrap());
+}
+
+fn of(name: &str) -> Ids {
+    Ids::Name(name.to_owned())
 }
 
 fn signal(name: &str, sequence: u64, params: Value) -> SignalRecord {
