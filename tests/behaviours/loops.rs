@@ -117,8 +117,8 @@ steps:
         changed.map(|(at, _)| at).collect::<Vec<_>>()
     };
     assert_eq!(changes("outer[1]"), [(1, None), (1, Some(0))]);
-    assert_eq!(changes("outer[4].inner[1]"), [(4, None), (4, Some(1))]);
-    assert_eq!(changes("outer[5].inner[0].leaf"), [(5, None), (5, Some(0))]);
+    assert_eq!(changes("outer[4].inner[0]"), [(4, None), (4, Some(0))]);
+    assert_eq!(changes("outer[5].inner[1].leaf"), [(5, None), (5, Some(1))]);
     assert_eq!(changes("outer[0]"), [(0, None)]);
 }
 
